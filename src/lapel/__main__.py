@@ -1,0 +1,5 @@
+"""`python -m lapel`."""
+
+from .cli import main
+
+main()

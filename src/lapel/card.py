@@ -1,0 +1,155 @@
+"""The card of a model: what it says of itself, kept inside the model file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NoReturn
+
+from .errors import LapelError, ModelError, did_you_mean
+from .picture import PictureSpec
+
+KEY = "lapel.card"  # in the metadata of the ONNX file
+
+_FORMAT = 1
+_LARGEST = 1 << 20  # characters
+_MOST_CLASSES = 10_000
+_LONGEST_NAME = 200
+_HOTTEST = 1000.0
+_MEASURED = {"dataset": str, "split": str, "accuracy": float, "interval": list, "pictures": int}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model says of itself.
+
+    `measured` lists what it reached: dataset, split, accuracy (0 to 1), interval (95 %, low and high) and
+    the number of pictures. `made` says how it came to be: recipe, engine, seed, data, date. `temperature`
+    is what the network's answers are divided by, inside the model, before they become probabilities.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    picture: PictureSpec
+    measured: tuple[dict[str, Any], ...] = ()
+    made: dict[str, str | int | float | None] = field(default_factory=dict)
+    temperature: float = 1.0
+    format: int = _FORMAT
+
+    def to_json(self) -> str:
+        """The card as JSON, the same text for the same card."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """Read a card, trusting nothing in it. Raises ModelError that says what is wrong."""
+        if len(text) > _LARGEST:
+            raise ModelError(f"The model's card has {len(text):,} characters; at most {_LARGEST:,} are read.")
+        try:
+            data = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"The model's card is not valid JSON ({error}).") from error
+        if not isinstance(data, dict):
+            raise ModelError(f"The model's card should be a JSON object; it is {_told(data)}.")
+        if data.get("format") != _FORMAT or type(data["format"]) is not int:
+            raise ModelError(
+                f"The model's card has the format {_told(data.get('format'))}; this Lapel reads {_FORMAT}.",
+                "A newer Lapel may read it: pip install --upgrade lapel",
+            )
+        known = [entry.name for entry in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise ModelError(
+                    f"The model's card has an unknown entry {_told(key)}.", did_you_mean(key, known)
+                )
+        return cls(
+            name=_text("name", data.get("name")),
+            class_names=_class_names(data.get("class_names")),
+            picture=_picture(data.get("picture")),
+            measured=tuple(_list("measured", data.get("measured", []), _measured)),
+            made=_made(data.get("made", {})),
+            temperature=_temperature(data.get("temperature", 1.0)),
+        )
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number that JSON knows")
+
+
+def _told(value: object) -> str:
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _wrong(entry: str, expected: str, value: object) -> ModelError:
+    return ModelError(f'The model\'s card: "{entry}" should be {expected}; it is {_told(value)}.')
+
+
+def _text(entry: str, value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or not value.isprintable():
+        raise _wrong(entry, f"1 to {_LONGEST_NAME} printable characters", value)
+    return value
+
+
+def _list(entry: str, value: object, read: Callable[[str, object], Any]) -> list[Any]:
+    if not isinstance(value, list):
+        raise _wrong(entry, "a list", value)
+    return [read(entry, item) for item in value]
+
+
+def _class_names(value: object) -> tuple[str, ...]:
+    names = _list("class_names", value, _text)
+    if not 1 <= len(names) <= _MOST_CLASSES:
+        raise ModelError(f"The model's card names {len(names)} classes; expected 1 to {_MOST_CLASSES:,}.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ModelError(f"The model's card names the class {_told(twice)} twice.")
+    return tuple(names)
+
+
+def _picture(value: object) -> PictureSpec:
+    if not isinstance(value, dict):
+        raise _wrong("picture", "an object", value)
+    try:
+        return PictureSpec.from_dict(value)
+    except LapelError as error:
+        raise ModelError(f"The model's card: {error.message}", error.hint) from error
+
+
+def _measured(entry: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != set(_MEASURED):
+        raise _wrong(entry, f"a list of objects with {', '.join(_MEASURED)}", value)
+    for key, kind in _MEASURED.items():
+        if not _is(value[key], kind):
+            raise _wrong(f"{entry}: {key}", f"of type {kind.__name__}", value[key])
+    interval = value["interval"]
+    if len(interval) != 2 or not all(_is(bound, float) for bound in interval):
+        raise _wrong(f"{entry}: interval", "two numbers", interval)
+    if not all(0 <= share <= 1 for share in (value["accuracy"], *interval)) or value["pictures"] < 1:
+        raise _wrong(entry, "shares from 0 to 1 of at least one picture", value)
+    return {
+        **value,
+        "dataset": _text("measured: dataset", value["dataset"]),
+        "split": _text("measured: split", value["split"]),
+    }
+
+
+def _is(value: object, kind: type) -> bool:
+    """Of that type; a whole number is a float, too, but True is no number."""
+    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+
+
+def _made(value: object) -> dict[str, str | int | float | None]:
+    if not isinstance(value, dict) or not all(
+        isinstance(item, str | int | float | None) for item in value.values()
+    ):
+        raise _wrong("made", "an object of texts and numbers", value)
+    return dict(value)
+
+
+def _temperature(value: object) -> float:
+    # NaN is out of range, too.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _HOTTEST:
+        raise _wrong("temperature", f"a number above 0, at most {_HOTTEST:g}", value)
+    return float(value)

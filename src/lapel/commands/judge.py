@@ -1,0 +1,161 @@
+"""`lapel evaluate` and `lapel compare`: how good runs are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..compare import Comparison
+    from ..evaluate import Report
+
+
+@click.command()
+@click.argument("run")
+@click.option("--test", is_flag=True, help="Look at the test pictures; the run remembers every look.")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@click.option("--no-report", is_flag=True, help="Judge only; write no page and no figures.")
+def evaluate(run: str, test: bool, as_json: bool, no_report: bool) -> None:
+    """Judge RUN on its validation pictures, and write its report.
+
+    Choose between runs by these. The test pictures are for the last look only.
+    """
+    from rich.console import Console
+
+    from ..evaluate import evaluate as judged
+    from ..runs import dataset_of, open_run
+
+    opened = open_run(run)
+    with Console(stderr=True).status("reading the pictures") as status:
+        dataset = dataset_of(opened, lambda what, _done, _total: status.update(what))
+        status.update("judging")
+        report = judged(opened, split="test" if test else "validation", dataset=dataset)
+        page = None
+        if not no_report:
+            from ..report.page import write_report
+
+            status.update("writing the report")
+            page = write_report(opened, report, dataset)
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        _print_report(_paper(), report)
+    if page:
+        click.echo(f"Report: {page}", err=as_json)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FIGURE.png",
+    help="Draw the curves of all the runs to this file.",
+)
+def compare(runs: tuple[str, ...], as_json: bool, out: Path | None) -> None:
+    """Put RUNS side by side; each is tested against the first.
+
+    p is the chance of such a difference on the same pictures (McNemar's exact test) if both were equally
+    good. It needs runs that `lapel evaluate` has judged.
+    """
+    from ..compare import compare as compared
+    from ..runs import open_run
+
+    comparison = compared([open_run(run) for run in runs])
+    if out:
+        from ..files import write_atomic
+        from ..report.figures import compare_curves
+        from ..report.style import png
+
+        write_atomic(out, png(compare_curves(comparison.curves)))
+    if as_json:
+        click.echo(comparison.to_json())
+    else:
+        _print_comparison(_paper(), comparison)
+    if out:
+        click.echo(f"Figure: {out}", err=as_json)
+
+
+def _paper() -> Console:
+    from rich.console import Console
+
+    # Whatever reads a pipe wants a row a line, however long.
+    return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+
+
+def _print_report(paper: Console, report: Report) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    low, high = report.interval
+    looks = {0: "never", 1: "once"}.get(report.test_looks, f"{report.test_looks} times")
+    paper.print(Text(f"{report.run}: {report.pictures:,} {report.split} pictures of {report.dataset}"))
+    paper.print(
+        f"accuracy {report.accuracy:.2%}   95 % interval {low:.2%} to {high:.2%}   n = {report.pictures:,}"
+    )
+    paper.print(
+        f"loss {report.loss:.4f}   balanced accuracy {report.balanced_accuracy:.2%}   "
+        f"calibration error {report.calibration_error:.2%}   test set looked at {looks}\n"
+    )
+    classes = Table(box=None, pad_edge=False)
+    classes.add_column("class")
+    for title in ("precision", "recall", "F1", "pictures"):
+        classes.add_column(title, justify="right", no_wrap=True)
+    for one in report.per_class:
+        shares = (f"{share:.1%}" for share in (one.precision, one.recall, one.f1))
+        classes.add_row(Text(one.name), *shares, f"{one.support:,}")
+    paper.print(classes)
+    paper.print()
+    if report.confusions:
+        mistakes = Table(box=None, pad_edge=False)
+        mistakes.add_column("actual")
+        mistakes.add_column("taken for")
+        mistakes.add_column("pictures", justify="right", no_wrap=True)
+        mistakes.add_column("of the class", justify="right", no_wrap=True)
+        for pair in report.confusions:
+            mistakes.add_row(Text(pair.actual), Text(pair.predicted), f"{pair.count:,}", f"{pair.share:.1%}")
+        paper.print(mistakes)
+        paper.print()
+
+
+def _print_comparison(paper: Console, comparison: Comparison) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("run", "recipe", "engine", "data"):
+        table.add_column(title, overflow="fold")
+    for title in ("parameters", "epochs", "validation", "test", "seconds", "p", "on"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in comparison.rows:
+        table.add_row(
+            Text(row.run),
+            Text(row.recipe),
+            row.engine,
+            Text(row.dataset),
+            f"{row.parameters:,}",
+            str(row.epochs),
+            _share(row.validation_accuracy),
+            _share(row.test_accuracy),
+            f"{row.seconds:,.1f}",
+            "" if row.p is None else f"{row.p:.2g}",
+            row.p_split or "",
+        )
+    paper.print(table)
+    if len({row.fingerprint for row in comparison.rows}) > 1:
+        click.echo("These runs were trained on different data: their accuracies do not compare.", err=True)
+    elif any(row.p is None for row in comparison.rows[1:]):
+        click.echo(
+            "No p without answers to the same pictures: `lapel evaluate RUN` keeps them.",
+            err=True,
+        )
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"

@@ -1,0 +1,120 @@
+"""`lapel train` and `lapel import`: what makes a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..runs import Run
+
+
+@click.command()
+@click.argument("recipe", required=False)
+@click.option("--data", default="fashion-mnist", show_default=True, help="Dataset: a name or a path.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: training.epochs=3."
+)
+@click.option("--engine", default="torch", show_default=True, help="What builds and fits the network.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Decides all that is drawn.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16"]))
+@click.option(
+    "--run", "path", type=click.Path(path_type=Path), help="Folder of the new run  [default: runs/RECIPE-N]"
+)
+@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped.")
+@click.option("--tensorboard", is_flag=True, help="Write TensorBoard files into the run.")
+@click.option("--quiet", is_flag=True, help="Say nothing while training.")
+def train(
+    recipe: str | None,
+    data: str,
+    settings: tuple[str, ...],
+    engine: str,
+    seed: int,
+    device: str,
+    precision: str,
+    path: Path | None,
+    resume: str | None,
+    tensorboard: bool,
+    quiet: bool,
+) -> None:
+    """Train RECIPE (a name or a TOML file) and keep everything in a run folder, whose path is printed.
+
+    Ctrl-C stops between two steps; `lapel train --resume RUN` goes on where it stopped.
+    """
+    if (recipe is None) == (resume is None):
+        raise click.UsageError("Give a recipe to train, or --resume RUN to go on with.")
+    if resume is not None:
+        _refuse_with_resume()
+
+    from ..recipes import load_recipe
+    from ..runs import open_run
+    from ..train import resume as go_on
+    from ..train import train as begin
+    from .progress import TrainingProgress
+
+    with TrainingProgress(quiet=quiet) as watch:
+        if resume is not None:
+            run = go_on(open_run(resume), watch=watch, tensorboard=tensorboard)
+        else:
+            assert recipe is not None
+            run = begin(
+                load_recipe(recipe, settings),
+                data,
+                engine=engine,
+                seed=seed,
+                device=device,
+                precision=precision,
+                path=path,
+                watch=watch,
+                tensorboard=tensorboard,
+            )
+    if not quiet:
+        _conclude(run)
+    click.echo(run.path)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--recipe", required=True, help="The recipe whose network these weights are of.")
+@click.option("--data", default="fashion-mnist", show_default=True, help="Dataset the weights are for.")
+@click.option(
+    "--run", "path", type=click.Path(path_type=Path), help="Folder of the new run  [default: runs/RECIPE-N]"
+)
+def import_(file: Path, recipe: str, data: str, path: Path | None) -> None:
+    """Make a run of weights that were trained elsewhere: a PyTorch state dict (.pth, .pt) or safetensors.
+
+    The file is read as data only: one that holds code is refused.
+    """
+    from ..bring import import_weights
+
+    run = import_weights(file, recipe, data, path=path)
+    click.echo(f"Judge it with: lapel evaluate {run.path}", err=True)
+    click.echo(run.path)
+
+
+def _refuse_with_resume() -> None:
+    context = click.get_current_context()
+    for name in ("data", "settings", "engine", "seed", "device", "precision", "path"):
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            option = next(p.opts[0] for p in context.command.params if p.name == name)
+            raise click.UsageError(f"{option} cannot be changed in a run that goes on; leave it out.")
+
+
+def _conclude(run: Run) -> None:
+    done = run.done or {}
+    early = f" (stopped early after {done['epochs']})" if done["stopped"] == "early" else ""
+    click.echo(
+        f"Kept the weights of epoch {done['kept_epoch']}{early}: "
+        f"{done['validation_accuracy']:.2%} of the validation pictures, {done['seconds']:.1f} s.\n"
+        f"Judge it with: lapel evaluate {run.path}",
+        err=True,
+    )

@@ -1,0 +1,22 @@
+"""Datasets: by name or from a path, in several forms, read and written."""
+
+from .catalog import CATALOG, Known
+from .check import DataCheck, SplitCheck, check_data
+from .dataset import Dataset, Split
+from .download import Progress
+from .load import load_data
+from .save import FORMS, save_data
+
+__all__ = [
+    "CATALOG",
+    "FORMS",
+    "DataCheck",
+    "Dataset",
+    "Known",
+    "Progress",
+    "Split",
+    "SplitCheck",
+    "check_data",
+    "load_data",
+    "save_data",
+]

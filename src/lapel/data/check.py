@@ -1,0 +1,117 @@
+"""Looking a dataset over: counts, balance, duplicates, blank pictures, the range of values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .dataset import Dataset, Split
+
+
+@dataclass(frozen=True)
+class SplitCheck:
+    """What one split holds. `duplicates` counts pictures that equal an earlier one of the same split."""
+
+    pictures: int
+    per_class: dict[str, int]
+    duplicates: int
+    blank: int  # every pixel alike
+    darkest: int
+    brightest: int
+    mean: float
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What was found in a dataset."""
+
+    name: str
+    source: str
+    fingerprint: str
+    shape: tuple[int, int, int]
+    splits: dict[str, SplitCheck]
+    across: int  # test pictures that are also training pictures
+    conflicting: int  # different pictures that stand under more than one label, both splits together
+    skipped: tuple[str, ...]
+
+    @property
+    def balance(self) -> float:
+        """Training pictures of the rarest class for each one of the most frequent: 1 is balanced."""
+        counts = self.splits["train"].per_class.values()
+        return min(counts) / max(counts)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What deserves a look, each in one sentence."""
+        return tuple(self._problems())
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return asdict(self) | {"balance": self.balance, "problems": list(self.problems)}
+
+    def _problems(self) -> Iterator[str]:
+        for title, split in self.splits.items():
+            for name, count in split.per_class.items():
+                if not count:
+                    yield f"{title}: class {name!r} has no pictures."
+            if split.duplicates:
+                yield f"{title}: {split.duplicates} pictures equal an earlier one."
+            if split.blank:
+                yield f"{title}: {split.blank} pictures are blank."
+            if split.brightest <= 1:
+                yield f"{title}: no value is over 1: were the pictures scaled before they were saved?"
+        if self.across:
+            yield f"{self.across} test pictures are also training pictures: test figures will be too good."
+        if self.conflicting:
+            yield f"{self.conflicting} pictures stand under more than one label."
+        if 0 < self.balance < 0.5:
+            yield f"the rarest class has {self.balance:.0%} of the pictures of the most frequent."
+        if self.skipped:
+            yield f"{len(self.skipped)} files were left out; the first: {self.skipped[0]}"
+
+
+def check_data(dataset: Dataset) -> DataCheck:
+    """Look a dataset over. Nothing is changed, and no model is asked."""
+    splits = {"train": dataset.train, "test": dataset.test}
+    present = {title: split for title, split in splits.items() if split is not None}
+    digests = {title: _digests(split) for title, split in present.items()}
+    labels_of: dict[bytes, set[int]] = defaultdict(set)
+    for title, split in present.items():
+        for digest, label in zip(digests[title], split.labels.tolist(), strict=True):
+            labels_of[digest].add(label)
+    seen = set(digests["train"])
+    return DataCheck(
+        name=dataset.name,
+        source=dataset.source,
+        fingerprint=dataset.fingerprint,
+        shape=dataset.shape,
+        splits={
+            title: _look_over(split, digests[title], dataset.class_names) for title, split in present.items()
+        },
+        across=sum(digest in seen for digest in digests.get("test", ())),
+        conflicting=sum(len(labels) > 1 for labels in labels_of.values()),
+        skipped=dataset.skipped,
+    )
+
+
+def _digests(split: Split) -> list[bytes]:
+    return [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in split.pictures]
+
+
+def _look_over(split: Split, digests: list[bytes], class_names: tuple[str, ...]) -> SplitCheck:
+    rows = split.pictures.reshape(len(split), -1)
+    counts = np.bincount(split.labels, minlength=len(class_names)).tolist()
+    return SplitCheck(
+        pictures=len(split),
+        per_class=dict(zip(class_names, counts, strict=True)),
+        duplicates=len(digests) - len(set(digests)),
+        blank=int((rows.min(axis=1) == rows.max(axis=1)).sum()),
+        darkest=int(rows.min()),
+        brightest=int(rows.max()),
+        mean=round(float(rows.mean()), 3),
+    )

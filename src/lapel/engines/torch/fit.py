@@ -1,0 +1,258 @@
+"""Fitting a network: the pictures lie on the device, batches are slices of a permutation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...data.dataset import Pictures, Split
+from ...errors import LapelError
+from ...recipes.schema import Recipe, Training
+from .. import Epoch, Progress, Weights
+from .augment import augment
+from .network import Chain
+from .optimize import Optimizer, learning_rate
+
+_CHUNK = 1 << 24  # bytes of uint8 pictures that are gathered, changed and scaled at a time
+_JUDGED = 1024  # pictures judged at a time
+
+
+class Fitting:
+    """A training under way, one epoch at a time.
+
+    Everything random in an epoch (order, augmentation, dropout) follows from the seed and the epoch's
+    number, so that a training that went on from a kept state is the training that was never stopped.
+    """
+
+    def __init__(
+        self,
+        network: Chain,
+        train: Split,
+        validation: Split,
+        recipe: Recipe,
+        *,
+        seed: int,
+        device: str,
+        precision: str,
+    ) -> None:
+        self.device, self.precision = device, precision
+        self._place = torch.device(device)
+        # mypy knows no overload with a memory format
+        self._network: Chain = network.to(device=self._place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._train, self._validation = _on(train, self._place), _on(validation, self._place)
+        self._recipe, self._seed = recipe, seed
+        self._optimizer = Optimizer(self._network, recipe.training)
+        self._class_weights = _class_weights(recipe.training, train, network.steps[-1].gives[0], self._place)
+        self._average = _Average(self._network, recipe.training.average) if recipe.training.average else None
+        self._epoch = 0
+
+    def epoch(self, progress: Progress | None = None) -> Epoch:
+        """Fit one epoch more and judge it on the validation pictures.
+
+        Raises LapelError when the loss is no longer a number.
+        """
+        self._epoch += 1
+        devices = [self._place] if self._place.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices, device_type="cuda"):
+            torch.manual_seed(_mix(self._seed, self._epoch))
+            loss, accuracy, rate = self._learn(progress)
+        with self._average.swapped() if self._average else nullcontext():
+            validation_loss, validation_accuracy = self._judge()
+        return Epoch(self._epoch, loss, accuracy, validation_loss, validation_accuracy, rate)
+
+    def weights(self) -> Weights:
+        """The weights that were judged: the averaged ones where the recipe averages."""
+        with self._average.swapped() if self._average else nullcontext():
+            return weights(self._network)
+
+    def state(self) -> Weights:
+        """All that is needed to go on from the end of this epoch, and the epoch's number."""
+        state = {f"network/{name}": value for name, value in self._network.state_dict().items()}
+        state |= {f"optimizer/{name}": value for name, value in self._optimizer.state().items()}
+        if self._average:
+            state |= {f"average/{name}": value for name, value in self._average.values.items()}
+        arrays = {name: value.detach().cpu().numpy() for name, value in state.items()}
+        return {**arrays, "epoch": np.asarray(self._epoch)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go back to a kept state."""
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "average": {}}
+        for name, value in state.items():
+            part, slash, word = name.partition("/")
+            if slash:
+                parts[part][word] = torch.from_numpy(np.array(value)).to(self._place)
+        self._network.load_state_dict(parts["network"])
+        self._optimizer.restore(parts["optimizer"])
+        if self._average:
+            self._average.restore(parts["average"])
+        self._epoch = int(state["epoch"])
+
+    def _learn(self, progress: Progress | None) -> tuple[float, float, float]:
+        training = self._recipe.training
+        count = len(self._train[1])
+        per_epoch = -(-count // training.batch)
+        step, steps = (self._epoch - 1) * per_epoch, training.epochs * per_epoch
+        losses, right, done, rate = 0.0, 0, 0, 0.0
+        self._network.train()
+        for pictures, labels in self._chunks():
+            answers, penalties = [], []
+            for batch, truth in zip(
+                *(torch.split(part, training.batch) for part in (pictures, labels)), strict=True
+            ):
+                with self._cast():
+                    answer = self._network(batch)
+                loss = F.cross_entropy(
+                    answer.float(), truth, self._class_weights, label_smoothing=training.label_smoothing
+                )
+                torch.autograd.backward(loss)
+                if training.clip:
+                    torch.nn.utils.clip_grad_norm_(self._network.parameters(), training.clip)
+                rate = learning_rate(training, step, steps)
+                self._optimizer.step(rate)
+                if self._average:
+                    self._average.update(step)
+                answers.append(answer.detach())
+                penalties.append(loss.detach() * len(truth))
+                step += 1
+            done += len(labels)
+            losses += float(torch.stack(penalties).sum())
+            right += int((torch.cat(answers).argmax(1) == labels).sum())
+            if not np.isfinite(losses):
+                raise _not_a_number(self._epoch, done, count, rate)
+            if progress:
+                progress(done, count, losses / done)
+        return losses / count, right / count, rate
+
+    def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The training pictures in a new order, some batches at a time, changed and scaled."""
+        pictures, labels = self._train
+        order = torch.randperm(len(labels)).to(self._place)
+        random = torch.Generator(self._place)
+        random.manual_seed(_mix(self._seed, -self._epoch))
+        batch = self._recipe.training.batch
+        fitting = max(1, _CHUNK // max(1, batch * pictures[0].numel())) * batch
+        for which in torch.split(order, min(fitting, max(batch, 4096 // batch * batch))):
+            chunk = scaled(pictures[which])
+            yield (
+                augment(chunk, self._recipe.augmentation, random).contiguous(
+                    memory_format=torch.channels_last
+                ),
+                labels[which],
+            )
+
+    def _judge(self) -> tuple[float, float]:
+        pictures, labels = self._validation
+        with torch.inference_mode(), self._cast():
+            answers = _answers(self._network, pictures)
+        loss = float(F.cross_entropy(answers, labels))
+        return loss, float((answers.argmax(1) == labels).float().mean())
+
+    def _cast(self) -> torch.autocast:
+        return torch.autocast(self._place.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+class _Average:
+    """A moving average of a network's weights and running figures."""
+
+    def __init__(self, network: Chain, decay: float) -> None:
+        self._live = dict(network.state_dict())
+        self._decay = decay
+        self.values = {name: value.clone() for name, value in self._live.items() if value.is_floating_point()}
+        self._pairs = [self._live[name] for name in self.values]
+
+    def update(self, step: int) -> None:
+        # The first steps move far: a short memory then, the recipe's own later.
+        decay = min(self._decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.values.values()), self._pairs, 1 - decay)
+
+    def restore(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.values[name].copy_(value)
+
+    def swapped(self) -> _Swap:
+        return _Swap(self._pairs, list(self.values.values()))
+
+
+class _Swap:
+    """While it lasts, the network holds the averages."""
+
+    def __init__(self, live: list[Tensor], averages: list[Tensor]) -> None:
+        self._live, self._averages = live, averages
+
+    def __enter__(self) -> None:
+        self._kept = [value.clone() for value in self._live]
+        for value, average in zip(self._live, self._averages, strict=True):
+            value.copy_(average)
+
+    def __exit__(self, *_: object) -> None:
+        for value, kept in zip(self._live, self._kept, strict=True):
+            value.copy_(kept)
+
+
+def weights(network: Chain) -> Weights:
+    """The network's weights by their common names."""
+    return {
+        name: value.detach().float().cpu().numpy().copy()
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def probabilities(network: Chain, pictures: Pictures) -> NDArray[np.float32]:
+    """What the network gives each class, for each picture (n, classes), in fp32."""
+    place = next(network.parameters()).device
+    with torch.inference_mode():
+        answers = _answers(network, torch.from_numpy(pictures).permute(0, 3, 1, 2).to(place))
+        result: NDArray[np.float32] = answers.softmax(1).cpu().numpy()
+    return result
+
+
+def scaled(pictures: Tensor) -> Tensor:
+    """uint8 pictures as numbers from 0 to 1."""
+    return pictures.float().div_(255)
+
+
+def _answers(network: Chain, pictures: Tensor) -> Tensor:
+    network.eval()
+    return torch.cat([network(scaled(batch)).float() for batch in torch.split(pictures, _JUDGED)])
+
+
+def _on(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
+    # (n, height, width, channels) seen as (n, channels, height, width) is channels-last memory already.
+    pictures = torch.from_numpy(split.pictures).permute(0, 3, 1, 2).to(device)
+    return pictures, torch.from_numpy(split.labels).to(device)
+
+
+def _class_weights(training: Training, train: Split, classes: int, device: torch.device) -> Tensor | None:
+    asked = training.class_weights
+    if asked == "none":
+        return None
+    if asked == "balanced":
+        counts = np.bincount(train.labels, minlength=classes).clip(1)
+        asked = tuple(len(train) / (classes * counts))
+    if len(asked) != classes:
+        raise LapelError(
+            f"{len(asked)} class weights are given for {classes} classes.",
+            'Give one for each class, or class_weights = "balanced".',
+        )
+    return torch.tensor(asked, dtype=torch.float32, device=device)
+
+
+def _mix(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch & 0xFFFFFFFF)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _not_a_number(epoch: int, done: int, count: int, rate: float) -> LapelError:
+    return LapelError(
+        f"The loss is no longer a number, in epoch {epoch} after {done:,} of {count:,} pictures "
+        f"(learning rate {rate:.3g}).",
+        f"Try a smaller learning rate, such as --set training.learning_rate={rate / 10:.1g}, "
+        "--set training.clip=1.0, or --precision fp32.",
+    )

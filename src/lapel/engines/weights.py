@@ -1,0 +1,140 @@
+"""Weights as every engine names them: drawn, checked, written and read, in numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MissingExtra, ModelError
+from ..files import told_kindly, write_atomic
+from ..recipes.plan import Step, walk
+from ..recipes.schema import BatchNorm, Dense, Flatten, Residual
+from . import Weights
+
+PYTORCH_ENDINGS = (".pth", ".pt")
+
+
+def shapes(steps: Sequence[Step]) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight of a network, by name."""
+    return {f"{step.name}.{word}": shape for step in walk(steps) for word, shape in step.weights.items()}
+
+
+def draw(steps: Sequence[Step], seed: int) -> Weights:
+    """First weights: Glorot's uniform draw for kernels, 0 for biases, 1 and 0 for batch norm.
+
+    Drawn by numpy, so that every engine on every device starts from the same numbers.
+    """
+    random = np.random.default_rng((seed, 0x1A9E1))
+    weights: Weights = {}
+    for name, shape in shapes(steps).items():
+        if len(shape) > 1:
+            limit = sqrt(6 / ((shape[0] + shape[1]) * prod(shape[2:])))
+            weights[name] = random.uniform(-limit, limit, shape).astype(np.float32)
+        else:
+            ones = name.endswith(("weight", "running_var"))
+            weights[name] = np.full(shape, 1.0 if ones else 0.0, dtype=np.float32)
+    return weights
+
+
+def fitted(weights: Mapping[str, NDArray[Any]], steps: Sequence[Step], source: str) -> Weights:
+    """These weights, checked against the network they are meant for.
+
+    Where every name is there, names decide; else the order does (a network written elsewhere names its
+    layers as it likes), and each weight must have the shape that its place asks for. Raises ModelError that
+    names the first weight that does not fit.
+    """
+    wanted = shapes(steps)
+    given = {name: array for name, array in weights.items() if not name.endswith("num_batches_tracked")}
+    if len(given) != len(wanted):
+        raise ModelError(
+            f"{source}: holds {len(given)} weights, but the recipe's network has {len(wanted)}.",
+            f"It holds {_listed(given)}. Give the recipe that it was trained with.",
+        )
+    if set(given) != set(wanted):
+        given = dict(zip(wanted, given.values(), strict=True))
+    for name, shape in wanted.items():
+        if given[name].shape != shape:
+            raise ModelError(
+                f'{source}: the weight "{name}" has shape {given[name].shape}; the recipe asks for {shape}.',
+                "Give the recipe that it was trained with.",
+            )
+    return {name: np.ascontiguousarray(given[name], dtype=np.float32) for name in wanted}
+
+
+def from_pytorch(weights: Mapping[str, NDArray[Any]], steps: Sequence[Step], source: str) -> Weights:
+    """Weights as PyTorch's own layers keep them -> ours, by name or in order (see `fitted`)."""
+    return _reflattened(fitted(weights, steps, source), steps, channels_last=True)
+
+
+def to_pytorch(weights: Weights, steps: Sequence[Step]) -> Weights:
+    """Our weights as PyTorch's own layers keep them: for a state dict that `nn.Sequential` can load."""
+    return _reflattened(weights, steps, channels_last=False)
+
+
+def save_weights(
+    weights: Mapping[str, NDArray[Any]], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write arrays as safetensors, whole or not at all."""
+    try:
+        from safetensors.numpy import save
+    except ModuleNotFoundError as error:
+        raise MissingExtra("safetensors", "train") from error
+    contiguous = {name: np.asarray(array, order="C") for name, array in weights.items()}
+    write_atomic(path, save(contiguous, metadata))
+
+
+def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:
+    """Read a safetensors file: its arrays and its metadata. Raises ModelError where it is not one."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ModuleNotFoundError as error:
+        raise MissingExtra("safetensors", "train") from error
+    try:
+        with told_kindly(path), safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(
+            f"{path}: not a whole safetensors file ({error}).", "Is this the right file?"
+        ) from error
+
+
+def _reflattened(weights: Weights, steps: Sequence[Step], *, channels_last: bool) -> Weights:
+    """The same network with its flatten in the other order.
+
+    Ours lays a picture out pixel by pixel, PyTorch's channel by channel; what reads the flattened numbers
+    (up to and with the first dense layer) is put in the new order.
+    """
+    result = {name: weights[name] for name in shapes(steps)}  # in the order of the layers
+    order: NDArray[np.intp] | None = None
+    for step in steps:
+        if isinstance(step.layer, Flatten) and len(step.takes) == 3:
+            channels, height, width = step.takes
+            places = np.arange(step.gives[0])
+            if channels_last:
+                order = places.reshape(channels, height, width).transpose(1, 2, 0).ravel()
+            else:
+                order = places.reshape(height, width, channels).transpose(2, 0, 1).ravel()
+        elif order is not None and isinstance(step.layer, Residual):
+            raise ModelError(
+                f"Layer {step.name} (residual) comes straight after flatten; such weights are not carried "
+                "to or from PyTorch's order.",
+                "Put a dense layer between the two.",
+            )
+        elif order is not None:
+            for word in step.weights:
+                name = f"{step.name}.{word}"
+                if isinstance(step.layer, BatchNorm) or word == "weight":
+                    result[name] = np.ascontiguousarray(result[name][..., order])
+            if isinstance(step.layer, Dense):
+                order = None
+    return result
+
+
+def _listed(weights: Mapping[str, NDArray[Any]]) -> str:
+    names = [f"{name} {array.shape}" for name, array in list(weights.items())[:6]]
+    return ", ".join(names) + (", …" if len(weights) > 6 else "")

@@ -1,0 +1,93 @@
+"""Where and on what a run is made: what another person needs to make it again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .data.dataset import Dataset, Split
+from .recipes.plan import parameters, plan
+from .recipes.schema import Recipe
+
+
+def environment(
+    recipe: Recipe,
+    dataset: Dataset,
+    origin: str | None,
+    held: Split,
+    *,
+    engine: str,
+    version: str,
+    device: str,
+    precision: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Versions, machine, dataset and seed of a run, as plain data.
+
+    `origin` is the name or path that `load_data` finds the dataset by; `held` its validation part.
+    """
+    return {
+        "lapel": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "engine": {"name": engine, "version": version},
+        "device": device,
+        "precision": precision,
+        "seed": seed,
+        "parameters": parameters(plan(recipe, dataset.shape, len(dataset.class_names))),
+        "dataset": {
+            "name": dataset.name,
+            "origin": origin,
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint,
+            "class_names": list(dataset.class_names),
+            "shape": list(dataset.shape),
+            "picture": dataset.picture.to_dict() if dataset.picture else None,
+            "train": len(dataset.train) - len(held),
+            "validation": len(held),
+            "test": len(dataset.test) if dataset.test else 0,
+        },
+        "started": now(),
+    }
+
+
+def origin_of(dataset: Dataset | str | Path) -> str | None:
+    """How to find the dataset again from any working folder; None where an object was handed over."""
+    if isinstance(dataset, Dataset):
+        return None
+    path = Path(dataset)
+    return str(path.resolve()) if path.exists() else str(dataset)
+
+
+def now() -> str:
+    """The time, to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _commit() -> str | None:
+    """The commit of Lapel's own checkout, where it runs from one."""
+    here = Path(__file__).resolve().parent
+    if not (here.parent.parent / ".git").exists():
+        return None
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,232 @@
+"""Figures about answers, in numpy alone.
+
+Everywhere `labels` (n; integers) are the actual classes, `predicted` (n; integers) the answered ones and
+`probabilities` (n, classes; floats) what a network gave, each row adding up to one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import LapelError
+
+Numbers = NDArray[np.int64]
+Probabilities = NDArray[np.floating[Any]]
+
+_Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
+_CONFUSIONS = 10
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """How one class came out. A share of nothing (never predicted, no pictures) counts as 0."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int  # pictures that are of this class
+    predicted: int  # pictures that were said to be of this class
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """`count` pictures of class `actual` were taken for `predicted`: this `share` of that class."""
+
+    actual: str
+    predicted: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two models on the same pictures: how many only one had right, and the chance of such a difference."""
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+def accuracy(predicted: Numbers, labels: Numbers) -> float:
+    """Share of the pictures answered right."""
+    _match(predicted, labels)
+    return float(np.mean(predicted == labels))
+
+
+def wilson_interval(right: int, pictures: int) -> tuple[float, float]:
+    """95 % interval (Wilson's score) of an accuracy of `right` out of `pictures`.
+
+    >>> tuple(round(end, 4) for end in wilson_interval(5, 10))
+    (0.2366, 0.7634)
+    """
+    if pictures < 1 or not 0 <= right <= pictures:
+        raise LapelError(f"An interval needs 0 to n right out of n ≥ 1 pictures, not {right} of {pictures}.")
+    square = _Z95**2
+    share = right / pictures
+    middle = (share + square / (2 * pictures)) / (1 + square / pictures)
+    spread = math.sqrt(share * (1 - share) / pictures + square / (4 * pictures**2))
+    half = _Z95 / (1 + square / pictures) * spread
+    # Exact ends: rounding must not push 0 of n above 0, or n of n below 1.
+    low = 0.0 if right == 0 else max(0.0, middle - half)
+    high = 1.0 if right == pictures else min(1.0, middle + half)
+    return low, high
+
+
+def log_loss(probabilities: Probabilities, labels: Numbers) -> float:
+    """Mean cross-entropy in nats. A probability of 0 counts as the smallest step of its number type."""
+    checked(probabilities, labels)
+    smallest = float(np.finfo(probabilities.dtype).eps)
+    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.clip(given, smallest, 1.0)).mean())
+
+
+def brier(probabilities: Probabilities, labels: Numbers) -> float:
+    """Mean squared distance between probabilities and truth, summed over classes: 0 (perfect) to 2."""
+    checked(probabilities, labels)
+    # Σ(p - y)² is Σp² - 2·p[label] + 1, which needs no table of ones and zeros.
+    exact = probabilities.astype(np.float64)
+    given = exact[np.arange(len(labels)), labels]
+    return float(np.mean(np.square(exact).sum(axis=1) - 2 * given + 1))
+
+
+def calibration_error(probabilities: Probabilities, labels: Numbers, bins: int = 15) -> float:
+    """Expected calibration error: how far confidence lies from accuracy, over equal bins of confidence."""
+    checked(probabilities, labels)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    # Bins are open below and closed above, as in Guo et al. 2017.
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gap = np.bincount(place, weights=confidence - right, minlength=bins)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def confusion_matrix(predicted: Numbers, labels: Numbers, classes: int) -> Numbers:
+    """Counts (classes, classes): row = actual class, column = predicted class."""
+    _match(predicted, labels)
+    for numbers in (predicted, labels):
+        if numbers.min() < 0 or numbers.max() >= classes:
+            raise LapelError(
+                f"Classes must be numbered 0 to {classes - 1}; {numbers.min()} to {numbers.max()} came."
+            )
+    counts = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def per_class(matrix: Numbers, class_names: tuple[str, ...]) -> tuple[ClassFigures, ...]:
+    """Precision, recall, F1 and support of every class of a confusion matrix."""
+    right, support, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    return tuple(
+        ClassFigures(
+            name=name,
+            precision=_share(right[i], predicted[i]),
+            recall=_share(right[i], support[i]),
+            f1=_share(2 * right[i], support[i] + predicted[i]),
+            support=int(support[i]),
+            predicted=int(predicted[i]),
+        )
+        for i, name in enumerate(class_names)
+    )
+
+
+def macro(figures: tuple[ClassFigures, ...]) -> tuple[float, float, float]:
+    """Mean (precision, recall, F1) over the classes that occur as actual or as predicted."""
+    seen = [one for one in figures if one.support or one.predicted]
+    if not seen:
+        raise LapelError("A mean over classes needs at least one picture; none came.")
+    count = len(seen)
+    return (
+        sum(one.precision for one in seen) / count,
+        sum(one.recall for one in seen) / count,
+        sum(one.f1 for one in seen) / count,
+    )
+
+
+def balanced_accuracy(figures: tuple[ClassFigures, ...]) -> float:
+    """Mean recall over the classes that have pictures: every class weighs the same."""
+    recalls = [one.recall for one in figures if one.support]
+    if not recalls:
+        raise LapelError("A balanced accuracy needs at least one picture; none came.")
+    return sum(recalls) / len(recalls)
+
+
+def top_confusions(
+    matrix: Numbers, class_names: tuple[str, ...], limit: int = _CONFUSIONS
+) -> tuple[Confusion, ...]:
+    """The most frequent (actual, predicted) mistakes, most frequent first; at most `limit`."""
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    flat = wrong.ravel()
+    order = np.argsort(-flat, kind="stable")[:limit]
+    support = matrix.sum(axis=1)
+    found = []
+    for place in order[flat[order] > 0]:
+        actual, predicted = divmod(int(place), len(class_names))
+        count = int(flat[place])
+        share = _share(count, support[actual])
+        found.append(Confusion(class_names[actual], class_names[predicted], count, share))
+    return tuple(found)
+
+
+def worst_mistakes(probabilities: Probabilities, labels: Numbers, limit: int) -> NDArray[np.intp]:
+    """Places of the pictures answered wrong, the most confident first; at most `limit`."""
+    checked(probabilities, labels)
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    confidence = probabilities[wrong].max(axis=1)
+    worst: NDArray[np.intp] = wrong[np.argsort(-confidence, kind="stable")][:limit]
+    return worst
+
+
+def mcnemar(first: Numbers, second: Numbers, labels: Numbers) -> Duel:
+    """Compare two models' predictions on the same pictures by McNemar's exact test, two-sided.
+
+    `p` is the probability of a split at least this uneven if both models were equally good; a small one
+    (below 0.05, say) means that the difference is hardly chance.
+    """
+    _match(first, labels)
+    _match(second, labels)
+    only_first = int(np.sum((first == labels) & (second != labels)))
+    only_second = int(np.sum((first != labels) & (second == labels)))
+    differ = only_first + only_second
+    # Whole numbers keep the tail exact however many pictures differ.
+    tail, ways = 0, 1
+    for k in range(min(only_first, only_second) + 1):
+        tail += ways
+        ways = ways * (differ - k) // (k + 1)
+    return Duel(only_first, only_second, min(1.0, (2 * tail) / (1 << differ)))
+
+
+def checked(probabilities: Probabilities, labels: Numbers) -> None:
+    """Raise LapelError unless there are as many rows of finite probabilities as labels, and at least one."""
+    if probabilities.ndim != 2 or len(probabilities) != len(labels):
+        raise LapelError(
+            f"Probabilities of shape (n, classes) and n labels are needed; "
+            f"{probabilities.shape} and {len(labels)} labels came."
+        )
+    _match(labels, labels)
+    if not np.isfinite(probabilities).all():
+        raise LapelError(
+            "The network gave probabilities that are not finite numbers.",
+            "Its training has most likely diverged: train again with a lower learning rate.",
+        )
+    classes = probabilities.shape[1]
+    if labels.min() < 0 or labels.max() >= classes:
+        raise LapelError(
+            f"Labels must lie between 0 and {classes - 1}; {labels.min()} to {labels.max()} came."
+        )
+
+
+def _match(predicted: Numbers, labels: Numbers) -> None:
+    if len(predicted) != len(labels):
+        raise LapelError(f"{len(predicted)} predictions came for {len(labels)} labels.")
+    if len(labels) == 0:
+        raise LapelError("Figures need at least one picture; none came.")
+
+
+def _share(part: int | np.int64, whole: int | np.int64) -> float:
+    return float(part) / float(whole) if whole else 0.0

@@ -1,0 +1,163 @@
+"""What a recipe may say: a network and how to train it, as data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Activation = Literal["linear", "relu", "gelu", "silu", "tanh"]
+
+
+class _Part(BaseModel):
+    """Settings that refuse unknown keys and do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Flatten(_Part):
+    """Lay a picture out as one row of numbers (row by row, pixel by pixel, channel by channel)."""
+
+    kind: Literal["flatten"]
+
+
+class Dense(_Part):
+    """Fully connected. Without `units`, one for each class of the dataset."""
+
+    kind: Literal["dense"]
+    units: int | None = Field(None, ge=1, le=65536)
+    activation: Activation = "linear"
+    bias: bool = True
+
+
+class Conv(_Part):
+    """Convolution. `same` padding puts kernel // 2 zeros on every side."""
+
+    kind: Literal["conv"]
+    filters: int = Field(ge=1, le=8192)
+    kernel: int = Field(3, ge=1, le=15)
+    stride: int = Field(1, ge=1, le=8)
+    padding: Literal["same", "valid"] = "same"
+    activation: Activation = "linear"
+    bias: bool = True
+
+
+class Pool(_Part):
+    """Maximum or average of each `size` × `size` patch; a rest at the edge is left out."""
+
+    kind: Literal["pool"]
+    by: Literal["max", "average"] = "max"
+    size: int = Field(2, ge=2, le=64)
+
+
+class GlobalPool(_Part):
+    """Maximum or average of each whole channel; leaves one row of numbers."""
+
+    kind: Literal["global-pool"]
+    by: Literal["max", "average"] = "average"
+
+
+class BatchNorm(_Part):
+    """Batch normalisation over channels. `momentum` is the share of each new batch in the running figures."""
+
+    kind: Literal["batch-norm"]
+    momentum: float = Field(0.1, gt=0, le=1)
+    epsilon: float = Field(1e-5, gt=0, lt=1)
+
+
+class Dropout(_Part):
+    """Drop this share of the numbers while training; `whole_channels` drops channel by channel."""
+
+    kind: Literal["dropout"]
+    rate: float = Field(ge=0, lt=1)
+    whole_channels: bool = False
+
+
+class Activate(_Part):
+    """An activation on its own."""
+
+    kind: Literal["activation"]
+    by: Activation = "relu"
+
+
+class Residual(_Part):
+    """Add what `layers` make of the input to the input itself (or to what `shortcut` makes of it)."""
+
+    kind: Literal["residual"]
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    shortcut: tuple[Layer, ...] = ()
+
+
+Layer = Annotated[
+    Flatten | Dense | Conv | Pool | GlobalPool | BatchNorm | Dropout | Activate | Residual,
+    Field(discriminator="kind"),
+]
+Residual.model_rebuild()
+
+
+class Augmentation(_Part):
+    """Changes made to training pictures, each drawn anew for every picture of every batch."""
+
+    flip: bool = False  # mirror half of the pictures
+    shift: int = Field(0, ge=0, le=16)  # pixels, at most, each way
+    rotate: float = Field(0.0, ge=0, le=180)  # degrees, at most, each way
+    scale: float = Field(0.0, ge=0, lt=1)  # 0.1: between 0.9 and 1.1 times as large
+    erase: float = Field(0.0, ge=0, le=1)  # share of the pictures that lose a rectangle
+    brightness: float = Field(0.0, ge=0, lt=1)  # at most this share of white added or taken
+    contrast: float = Field(0.0, ge=0, lt=1)  # at most this share more or less contrast
+
+
+class Training(_Part):
+    """How a network is fitted."""
+
+    epochs: int = Field(5, ge=1, le=10_000)
+    batch: int = Field(32, ge=1, le=65_536)
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0, le=100)
+    schedule: Literal["constant", "one-cycle", "cosine", "linear"] = "constant"
+    warmup: float = Field(0.0, ge=0, lt=1)  # share of all steps; one-cycle: where the peak lies
+    momentum: float = Field(0.9, ge=0, lt=1)  # sgd and muon (Nesterov)
+    weight_decay: float = Field(
+        0.0, ge=0, le=10
+    )  # decoupled for adamw and muon, in the gradient for adam and sgd
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    clip: float = Field(0.0, ge=0)  # gradient norm, at most; 0: not clipped
+    average: float = Field(0.0, ge=0, lt=1)  # decay of the moving average of the weights; 0: none
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    patience: int = Field(0, ge=0)  # epochs without a better validation before stopping; 0: all epochs
+    validation: float = Field(0.1, gt=0, lt=1)  # share of the training pictures held out
+    keep: Literal["best", "last"] = "best"  # which epoch's weights the run keeps, by validation accuracy
+
+
+class Measured(_Part):
+    """What this recipe reached on a dataset's own test pictures, looked at once a seed."""
+
+    dataset: str
+    engine: str
+    accuracy: float  # mean over seeds, in per cent
+    spread: float  # standard deviation over seeds, in percentage points
+    seeds: tuple[int, ...]
+    seconds: float  # median of a whole training
+    hardware: str
+
+
+class Recipe(_Part):
+    """A network and how to train it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
+    about: str = ""
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+    measured: tuple[Measured, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting, defaults filled in, as plain data that TOML can hold."""
+        data: dict[str, Any] = self.model_dump(mode="json")
+
+        def without_none(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: without_none(item) for key, item in value.items() if item is not None}
+            return [without_none(item) for item in value] if isinstance(value, list) else value
+
+        return dict(without_none(data))

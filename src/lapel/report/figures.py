@@ -1,0 +1,239 @@
+"""Every figure of Lapel. Each function draws one and gives it back; `style.png` and `style.svg` write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import metrics
+from .style import INK, LINE, LINES, MUTED, PAPER, RIGHT, WRONG, drawing, percent, plain
+from .tiles import Tile, mosaic, show
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..data.dataset import Dataset, Labels, Pictures
+    from ..engines import Epoch
+    from ..evaluate import Report
+
+SHOWN = 24  # pictures in a figure of samples
+_WORDS = 20  # classes up to which the cells of a confusion matrix carry figures
+
+
+@drawing()
+def accuracy_curves(history: Sequence[Epoch]) -> Figure:
+    """Accuracy over the epochs, for the training and the validation pictures."""
+    figure, axes = _chart("Accuracy, %")
+    _pair(
+        axes,
+        [100 * one.accuracy for one in history],
+        [100 * one.validation_accuracy for one in history],
+        "{:.1f}",
+    )
+    return figure
+
+
+@drawing()
+def loss_curves(history: Sequence[Epoch]) -> Figure:
+    """Loss over the epochs, for the training and the validation pictures."""
+    figure, axes = _chart("Loss")
+    _pair(axes, [one.loss for one in history], [one.validation_loss for one in history], "{:.3f}")
+    return figure
+
+
+@drawing()
+def compare_curves(runs: Sequence[tuple[str, Sequence[Epoch]]]) -> Figure:
+    """Validation accuracy and loss over the epochs, a line for each (name, history)."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    rows = -(-len(runs) // 3)
+    figure = Figure(figsize=(10, 3.7 + 0.25 * rows), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for place, (name, history) in enumerate(runs):
+        epochs = range(1, len(history) + 1)
+        line = {
+            "color": LINES[place % len(LINES)],
+            "linestyle": ("-", "--", ":")[place // len(LINES) % 3],
+            "marker": "o",
+            "markersize": 4 if len(history) < 30 else 0,
+            "label": plain(name, 40),
+        }
+        panels[0].plot(epochs, [100 * one.validation_accuracy for one in history], **line)
+        panels[1].plot(epochs, [one.validation_loss for one in history], **line)
+    for axes, title in zip(panels, ("Validation accuracy, %", "Validation loss"), strict=True):
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+@drawing()
+def confusion(report: Report, normalised: bool = False) -> Figure:
+    """The confusion matrix, in counts or in per cent of each row; mistakes in a hue of their own."""
+    from matplotlib.figure import Figure
+
+    counts = np.array(report.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    classes = len(counts)
+    side = min(12.0, 3.2 + 0.42 * classes)
+    figure = Figure(figsize=(side + 0.4, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(_shaded(shares))
+    names = [plain(name, 16) for name in report.class_names]
+    if classes <= 60:
+        axes.set_xticks(range(classes), names, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(classes), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("actual")
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    for edge in np.arange(0.5, classes - 1):
+        axes.axhline(edge, color=PAPER, linewidth=1.5)
+        axes.axvline(edge, color=PAPER, linewidth=1.5)
+    if classes <= _WORDS:
+        for row, column in np.argwhere(counts):
+            share = shares[row, column]
+            dark = share > 0.5 if row == column else share > 0.3
+            words = _rounded(100 * share) if normalised else str(counts[row, column])
+            style: dict[str, Any] = {"color": PAPER if dark else INK, "fontsize": 8}
+            axes.text(column, row, words, ha="center", va="center", **style)
+    axes.set_title("Per cent of each actual class" if normalised else "Pictures")
+    return figure
+
+
+@drawing()
+def predictions(
+    pictures: Pictures, labels: Labels, probabilities: metrics.Probabilities, class_names: Sequence[str]
+) -> Figure:
+    """Each picture with its actual and its predicted class and the confidence; wrong ones in another hue."""
+    tiles = []
+    for picture, label, row in zip(pictures, labels, probabilities, strict=True):
+        guess = int(row.argmax())
+        right = guess == label
+        hue = RIGHT if right else WRONG
+        answer = f"{plain(class_names[guess], 14)} {percent(float(row[guess]))}"
+        truth = f"{'✓' if right else '✗'} is {plain(class_names[label], 15)}"
+        tiles.append(Tile(picture, ((answer, hue), (truth, MUTED)), float(row[guess]), hue))
+    return mosaic(tiles)
+
+
+def worst_mistakes(
+    pictures: Pictures,
+    labels: Labels,
+    probabilities: metrics.Probabilities,
+    class_names: Sequence[str],
+    limit: int = SHOWN,
+) -> Figure:
+    """The pictures answered wrong with the most confidence, worst first."""
+    worst = metrics.worst_mistakes(probabilities, labels, limit)
+    return predictions(pictures[worst], labels[worst], probabilities[worst], class_names)
+
+
+@drawing()
+def sample_grid(pictures: Pictures, labels: Labels, class_names: Sequence[str]) -> Figure:
+    """Pictures in the order given, each with its class."""
+    return mosaic(
+        [
+            Tile(picture, ((plain(class_names[label], 18), INK),))
+            for picture, label in zip(pictures, labels, strict=True)
+        ]
+    )
+
+
+@drawing()
+def mean_pictures(dataset: Dataset) -> Figure:
+    """The mean of each class's training pictures, with how many there are."""
+    tiles = []
+    for label, name in enumerate(dataset.class_names):
+        own = dataset.train.pictures[dataset.train.labels == label]
+        mean = own.mean(axis=0) if len(own) else np.zeros(dataset.shape)
+        tiles.append(Tile(mean.astype(np.uint8), ((plain(name, 18), INK), (f"{len(own):,} pictures", MUTED))))
+    return mosaic(tiles, columns=5)
+
+
+@drawing()
+def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]]) -> Figure:
+    """A picture as the model sees it, beside a bar for each (label, probability), the first one foremost."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, max(2.4, 0.6 + 0.3 * len(answers))), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 2))
+    show(left, picture)
+    left.set_axis_off()
+    places = range(len(answers))
+    shares = [share for _, share in answers]
+    right.barh(places, shares, height=0.62, color=[RIGHT] + [MUTED] * (len(answers) - 1))
+    for place, share in zip(places, shares, strict=True):
+        right.text(share + 0.015, place, percent(share), va="center", color=MUTED)
+    right.set_yticks(places, [plain(name) for name, _ in answers], color=INK)
+    right.set_xlim(0, 1.14)
+    right.set_xticks([])
+    right.invert_yaxis()
+    right.grid(False)
+    right.spines[:].set_visible(False)
+    return figure
+
+
+def _chart(title: str) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(5.4, 3.1))
+    axes = figure.add_axes((0.085, 0.17, 0.66, 0.68))
+    axes.set_title(title)
+    axes.set_xlabel("epoch", loc="right")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    return figure, axes
+
+
+def _pair(axes: Axes, train: list[float], validation: list[float], form: str) -> None:
+    """Draw both lines, each named at its end, where a reader looks for it."""
+    epochs = range(1, len(train) + 1)
+    dots: dict[str, Any] = {"marker": "o", "markersize": 4.5} if len(train) < 30 else {}
+    axes.plot(epochs, train, color=MUTED, linestyle=(0, (4, 2)), linewidth=1.6, **dots)
+    axes.plot(epochs, validation, color=RIGHT, **dots)
+    if not train:
+        return
+    axes.margins(x=0.03, y=0.12)
+    low, high = axes.get_ylim()
+    least = 0.15 * (high - low)  # nearer than that and the two names would overlap
+    middle = (train[-1] + validation[-1]) / 2
+    apart = max(abs(train[-1] - validation[-1]), least) / 2
+    upper = 1 if train[-1] >= validation[-1] else -1
+    for name, value, side, hue in (
+        ("train", train[-1], upper, MUTED),
+        ("validation", validation[-1], -upper, RIGHT),
+    ):
+        axes.annotate(
+            f"{name} {form.format(value)}",
+            (epochs[-1], middle + side * apart),
+            xytext=(10, 0),
+            textcoords="offset points",
+            va="center",
+            color=hue,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def _shaded(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Colours (rows, columns, 3): right answers by their share, mistakes by its root, so that few show."""
+    from matplotlib.colors import to_rgb
+
+    diagonal = np.eye(len(shares), dtype=bool)
+    depth = np.where(diagonal, shares, np.sqrt(shares))[..., None]
+    hue = np.where(diagonal[..., None], to_rgb(RIGHT), to_rgb(WRONG))
+    ground = np.where(shares[..., None] > 0, to_rgb(PAPER), np.array(to_rgb(LINE)) * 0.3 + 0.7)
+    shaded: NDArray[np.float64] = ground * (1 - depth) + hue * depth
+    return shaded
+
+
+def _rounded(percentage: float) -> str:
+    return f"{percentage:.1f}" if percentage < 1 else f"{percentage:.0f}"

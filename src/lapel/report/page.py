@@ -1,0 +1,219 @@
+"""A judged run -> its report: one page that needs nothing else, the same as Markdown and JSON, figures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import metrics
+from ..data.dataset import Dataset, Split
+from ..errors import MissingExtra, RunError
+from ..evaluate import Report, held_out
+from ..files import told_kindly, write_atomic
+from ..recipes import to_toml
+from ..runs import Run
+from . import figures
+from .style import percent, plain, png, svg
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from matplotlib.figure import Figure
+
+_TABLE_CLASSES = 25  # a matrix of more classes is shown as a figure, which stays small
+_FIGURES = ("accuracy", "loss", "confusion", "confusion-shares", "predictions", "mistakes")
+_COUNTS = {"parameters", "train", "validation", "test"}
+_THUMB = 128  # pixels; larger pictures are shrunk for the page
+
+
+@dataclass(frozen=True)
+class _Card:
+    """One picture with its answer, as the page shows it."""
+
+    source: str
+    actual: str
+    predicted: str
+    confidence: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One cell of a confusion matrix: what it says, and how deep its colour is (0 to 1)."""
+
+    count: int
+    share: str
+    depth: float
+
+
+def write_report(run: Run, report: Report, dataset: Dataset) -> Path:
+    """Write a run's report into its report folder, and give the path of the page, `index.html`.
+
+    `report` is what `evaluate` gave, `dataset` the run's own. Beside the page lie `report.md`,
+    `report.json` and each figure as PNG. Raises RunError where the run holds no predictions for the
+    report's split, MissingExtra where matplotlib or Jinja2 is not installed.
+    """
+    kept = run.predictions(report.split)
+    if kept is None:
+        raise RunError(
+            f"{run.name} holds no predictions for its {report.split} pictures.",
+            f"Run `lapel evaluate {run.name}` first.",
+        )
+    environment = _templates()
+    held = held_out(run, dataset, report.split)
+    probabilities = kept[0]
+    drawn = _figures(run, report, held, probabilities)
+    pngs = {name: png(figure) for name, figure in drawn.items()}
+    for name in _FIGURES:
+        path = run.report_folder / f"{name}.png"
+        if name in pngs:
+            write_atomic(path, pngs[name])
+        else:
+            # An earlier report may have drawn what this one has no use for.
+            with told_kindly(path):
+                path.unlink(missing_ok=True)
+    content = {
+        "report": report,
+        "run": run,
+        "drawn": list(drawn),
+        "curves": {name: svg(drawn[name], name) for name in ("accuracy", "loss") if name in drawn},
+        "matrix": _cells(report) if len(report.class_names) <= _TABLE_CLASSES else None,
+        "matrix_figure": _data_uri(pngs["confusion-shares"], "png"),
+        "samples": _cards(held, probabilities, dataset.class_names, _spread(len(held))),
+        "mistakes": _cards(
+            held,
+            probabilities,
+            dataset.class_names,
+            metrics.worst_mistakes(probabilities, held.labels, figures.SHOWN),
+        ),
+        "recipe": to_toml(run.recipe),
+        "surroundings": _flat(run.environment),
+        "drawn_garments": dataset.name == "synthetic",
+        "seconds": sum(run.timings),
+    }
+    for name in ("report.html", "report.md"):
+        text = environment.get_template(f"{name}.j2").render(content)
+        # A folder's name may hold bytes that are no text; the page shows a question mark there.
+        target = "index.html" if name == "report.html" else name
+        write_atomic(run.report_folder / target, text.encode("utf-8", "replace"))
+    write_atomic(run.report_folder / "report.json", report.to_json())
+    return run.report_folder / "index.html"
+
+
+def _figures(
+    run: Run, report: Report, held: Split, probabilities: metrics.Probabilities
+) -> dict[str, Figure]:
+    shown = _spread(len(held))
+    drawn = {
+        "confusion": figures.confusion(report),
+        "confusion-shares": figures.confusion(report, normalised=True),
+        "predictions": figures.predictions(
+            held.pictures[shown], held.labels[shown], probabilities[shown], report.class_names
+        ),
+    }
+    if run.history:
+        drawn = {
+            "accuracy": figures.accuracy_curves(run.history),
+            "loss": figures.loss_curves(run.history),
+            **drawn,
+        }
+    if report.accuracy < 1:
+        drawn["mistakes"] = figures.worst_mistakes(
+            held.pictures, held.labels, probabilities, report.class_names
+        )
+    return drawn
+
+
+def _spread(pictures: int) -> NDArray[np.intp]:
+    """Places of the samples: evenly through the split, so that nobody chose them."""
+    return np.unique(np.linspace(0, pictures - 1, min(figures.SHOWN, pictures)).astype(np.intp))
+
+
+def _cards(
+    held: Split, probabilities: metrics.Probabilities, class_names: tuple[str, ...], places: NDArray[np.intp]
+) -> list[_Card]:
+    cards = []
+    for place in places:
+        guess, label = int(probabilities[place].argmax()), int(held.labels[place])
+        source = _thumbnail(held.pictures[place])
+        confidence = float(probabilities[place, guess])
+        cards.append(_Card(source, class_names[label], class_names[guess], confidence, guess == label))
+    return cards
+
+
+def _cells(report: Report) -> list[list[_Cell]]:
+    rows = []
+    for actual, row in enumerate(report.confusion):
+        total = sum(row) or 1
+        cells = []
+        for predicted, count in enumerate(row):
+            share = count / total
+            # A root lets the few mistakes be seen beside the many right answers.
+            depth = share if actual == predicted else share**0.5
+            cells.append(_Cell(count, f"{100 * share:.{1 if share < 0.01 else 0}f}", round(depth, 3)))
+        rows.append(cells)
+    return rows
+
+
+def _thumbnail(picture: NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture)
+    large = max(image.size) > _THUMB
+    image.thumbnail((_THUMB, _THUMB))
+    file = io.BytesIO()
+    form = "jpeg" if large else "png"
+    image.save(file, form)
+    return _data_uri(file.getvalue(), form)
+
+
+def _data_uri(content: bytes, form: str) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
+
+
+def _flat(data: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Nested settings as (name, value) rows; lists of plain values on one line."""
+    rows = []
+    for key, value in data.items():
+        name = f"{above} {key}".strip().replace("_", " ")
+        if isinstance(value, dict):
+            rows += _flat(value, name)
+        elif isinstance(value, list | tuple):
+            rows.append((name, (" × " if key == "shape" else ", ").join(map(str, value))))
+        elif value is not None:
+            rows.append(
+                (name, f"{value:,}" if key in {"parameters", "train", "validation", "test"} else str(value))
+            )
+    return rows
+
+
+def _markdown(text: object) -> str:
+    """Any text as plain words inside a Markdown table: no markup, no HTML, one line."""
+    return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", plain(str(text), 200))
+
+
+def _templates() -> Environment:
+    try:
+        from jinja2 import DictLoader, Environment, StrictUndefined
+    except ModuleNotFoundError as error:
+        raise MissingExtra("Jinja2", "train") from error
+
+    folder = resources.files(__package__) / "templates"
+    sources = {name: (folder / name).read_text("utf-8") for name in ("report.html.j2", "report.md.j2")}
+    environment = Environment(
+        loader=DictLoader(sources),
+        autoescape=lambda name: name is None or not name.endswith(".md.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = _markdown
+    environment.filters["percent"] = percent
+    return environment

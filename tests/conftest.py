@@ -1,0 +1,50 @@
+"""What tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Tests run side by side: each process keeps to one core, and gives the same bits whatever the machine.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the caches and runs of whoever runs it."""
+    monkeypatch.setenv("LAPEL_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.delenv("LAPEL_RUNS", raising=False)
+
+
+@pytest.fixture
+def fashion_mnist() -> Path:
+    """The folder of the real Fashion-MNIST files."""
+    place = os.environ.get("LAPEL_DATA")
+    if not place:
+        pytest.skip("LAPEL_DATA is not set, so the real Fashion-MNIST is not at hand")
+    folder = Path(place) / "fashion-mnist"
+    if not folder.is_dir():
+        pytest.skip(f"LAPEL_DATA is {place}, but holds no fashion-mnist/")
+    return folder
+
+
+@pytest.fixture
+def lapel(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line as a user does, in a folder of its own: lapel("train", "cnn", …)."""
+
+    def run(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lapel", *map(str, words)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONWARNINGS": "error", "COLUMNS": "120", **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run

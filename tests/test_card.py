@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lapel.card import Card
+from lapel.errors import ModelError
+from lapel.picture import PictureSpec
+
+CARD = Card(
+    name="cnn",
+    class_names=("T-shirt/top", "Hose für Ältere"),
+    picture=PictureSpec(preparation="garment"),
+    measured=(
+        {
+            "dataset": "fashion-mnist",
+            "split": "test",
+            "accuracy": 0.9,
+            "interval": [0.89, 0.91],
+            "pictures": 9,
+        },
+    ),
+    made={"recipe": "cnn", "seed": 3, "engine": "torch 2.6", "commit": None},
+)
+
+
+def changed(**entries: Any) -> str:
+    return json.dumps(json.loads(CARD.to_json()) | entries)
+
+
+def test_a_card_survives_a_round_trip() -> None:
+    assert Card.from_json(CARD.to_json()) == CARD
+    assert Card.from_json(CARD.to_json()).to_json() == CARD.to_json()
+
+
+def test_what_may_be_left_out() -> None:
+    least = {"format": 1, "name": "a", "class_names": ["b"], "picture": {}}
+    assert Card.from_json(json.dumps(least)) == Card("a", ("b",), PictureSpec())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"format": 1, "temperature": NaN}', "NaN is not a number that JSON knows"),
+        ('{"format": 1, "temperature": ' + "9" * 10_000 + "}", "not valid JSON"),
+        ("[]", "should be a JSON object; it is []"),
+        ("x" * (1 << 21), "2,097,152 characters; at most 1,048,576"),
+        ("{}", "has the format null; this Lapel reads 1"),
+        (changed(format=2), "has the format 2; this Lapel reads 1"),
+        (changed(format=True), "has the format true"),
+        (changed(format={"a": 1}), "this Lapel reads 1"),
+        (changed(temprature=2), 'unknown entry "temprature"'),
+        (changed(name=""), '"name" should be 1 to 200 printable characters'),
+        (changed(name="a\x1b[2J"), '"name" should be 1 to 200 printable characters'),
+        (changed(name=["a"]), '"name" should be'),
+        (changed(class_names=[]), "names 0 classes; expected 1 to 10,000"),
+        (changed(class_names=["x"] * 10_001), "names 10001 classes"),
+        (changed(class_names="Shirt"), '"class_names" should be a list; it is "Shirt"'),
+        (changed(class_names=["a", "b", "a"]), 'the class "a" twice'),
+        (changed(class_names=["a", 1]), '"class_names" should be 1 to 200 printable characters; it is 1'),
+        (changed(class_names=["a" * 5000]), "..."),
+        (changed(picture=None), '"picture" should be an object; it is null'),
+        (changed(picture={"size": 1e9}), "The size of a picture must be"),
+        (changed(picture={"sise": 28}), "no setting 'sise'"),
+        (changed(picture={"preparation": "x"}), "no preparation 'x'"),
+        (changed(measured={}), '"measured" should be a list'),
+        (changed(measured=[{"accuracy": 1}]), "objects with dataset, split, accuracy, interval, pictures"),
+        (changed(measured=[{**CARD.measured[0], "accuracy": "high"}]), "measured: accuracy"),
+        (changed(measured=[{**CARD.measured[0], "accuracy": 90}]), "shares from 0 to 1"),
+        (changed(measured=[{**CARD.measured[0], "pictures": True}]), "measured: pictures"),
+        (changed(measured=[{**CARD.measured[0], "interval": [0.1]}]), "two numbers"),
+        (changed(measured=[{**CARD.measured[0], "split": ""}]), "measured: split"),
+        (changed(made=[1]), '"made" should be an object of texts and numbers'),
+        (changed(made={"a": {"b": 1}}), '"made" should be'),
+        (changed(temperature=0), '"temperature" should be a number above 0'),
+        (changed(temperature=True), '"temperature" should be'),
+        (changed(temperature="1"), '"temperature" should be'),
+        (
+            '{"format": 1, "name": "a", "class_names": ["b"], "picture": {}, "temperature": 1e999}',
+            "number above 0",
+        ),
+    ],
+)
+def test_hostile_cards_are_refused_in_one_line(text: str, words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        Card.from_json(text)
+    assert words in caught.value.message
+    assert "\n" not in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+def test_a_typo_gets_the_nearest_known_entry() -> None:
+    with pytest.raises(ModelError, match='Did you mean "temperature"'):
+        Card.from_json(changed(temprature=2))

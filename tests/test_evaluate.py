@@ -1,0 +1,169 @@
+"""Judging a run: the right pictures, the right figures, every look remembered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics as reference  # type: ignore[import-untyped]
+from click.testing import CliRunner
+from made_runs import NAMES, made_answers, made_dataset, made_run
+
+from lapel.cli import lapel
+from lapel.commands.judge import _paper, _print_report
+from lapel.data import Dataset, Split, save_data
+from lapel.errors import LapelError, RunError
+from lapel.evaluate import Report, evaluate, held_out, judge
+from lapel.recipes import load_recipe
+from lapel.runs import Run, open_run
+from lapel.train import train
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return made_dataset()
+
+
+@pytest.fixture
+def trained(tmp_path: Path, dataset: Dataset) -> Run:
+    """A real run of two epochs on a handful of pictures."""
+    recipe = load_recipe("dense", ["training.epochs=2", "training.batch=16", "training.learning_rate=0.01"])
+    return train(recipe, dataset, path=tmp_path / "small", device="cpu")
+
+
+def test_a_report_agrees_with_scikit_learn() -> None:
+    labels = np.arange(300) % 4
+    probabilities = made_answers(labels, 4)
+    report = judge(probabilities, labels, NAMES, split="test", dataset="rows", run="a", test_looks=2)
+    predicted = probabilities.argmax(axis=1)
+    assert report.accuracy == pytest.approx(reference.accuracy_score(labels, predicted))
+    assert report.balanced_accuracy == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
+    assert report.f1 == pytest.approx(reference.f1_score(labels, predicted, average="macro"))
+    assert report.loss == pytest.approx(reference.log_loss(labels, probabilities), rel=1e-5)
+    assert np.array_equal(report.confusion, reference.confusion_matrix(labels, predicted))
+    assert [one.name for one in report.per_class] == list(NAMES)
+    assert report.interval[0] < report.accuracy < report.interval[1]
+    assert (report.pictures, report.test_looks) == (300, 2)
+
+
+def test_a_report_survives_json() -> None:
+    labels = np.arange(40) % 4
+    names = ("a", "b|<i>", "c\n", "d\u2028")
+    report = judge(made_answers(labels, 4), labels, names, split="validation", dataset="rows")
+    assert Report.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"accuracy": 1}', '{"accuracy": "high"}', "{" * 2000])
+def test_what_is_not_a_report_is_refused_in_words(text: str) -> None:
+    with pytest.raises(LapelError, match=r"not a report of Lapel: .*") as caught:
+        Report.from_json(text)
+    assert "lapel evaluate RUN" in caught.value.hint
+
+
+def test_validation_pictures_are_those_held_out_in_training(trained: Run, dataset: Dataset) -> None:
+    report = evaluate(trained, dataset=dataset)
+    # The training judged its epochs on the same pictures, and the run keeps the best epoch's weights.
+    best = max(epoch.validation_accuracy for epoch in trained.history)
+    assert report.accuracy == pytest.approx(best)
+    assert (report.split, report.run, report.dataset) == ("validation", "small", "rows")
+    assert report.pictures == len(dataset.split(0.1, 0)[1])
+    assert report.test_looks == 0
+
+
+def test_predictions_are_kept_and_every_look_is_counted(trained: Run, dataset: Dataset) -> None:
+    assert evaluate(trained, split="test", dataset=dataset).test_looks == 1
+    assert evaluate(trained, dataset=dataset).test_looks == 1
+    report = evaluate(trained, split="test", dataset=dataset)
+    assert report.test_looks == 2
+    assert dataset.test is not None
+    run = open_run(trained.path)
+    assert [look["split"] for look in run.looks] == ["test", "validation", "test"]
+    kept = run.predictions("test")
+    assert kept is not None
+    assert np.array_equal(kept[1], dataset.test.labels)
+    assert report.accuracy == np.mean(kept[0].argmax(axis=1) == dataset.test.labels)
+
+
+def test_other_pictures_than_those_of_the_training_are_refused(trained: Run, dataset: Dataset) -> None:
+    other = made_dataset(seed=9)
+    with pytest.raises(RunError) as caught:
+        evaluate(trained, dataset=other)
+    assert dataset.fingerprint[:12] in caught.value.message
+    assert other.fingerprint[:12] in caught.value.message
+    assert "small was trained on rows" in caught.value.message
+    assert trained.looks == []
+
+
+def test_a_dataset_without_test_pictures(tmp_path: Path, dataset: Dataset) -> None:
+    alone = Dataset("rows", dataset.train, None, NAMES)
+    with pytest.raises(RunError, match="rows has no test pictures") as caught:
+        evaluate(made_run(tmp_path / "run", alone), split="test", dataset=alone)
+    assert "leave --test out" in caught.value.hint
+
+
+def test_an_unknown_split(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(RunError, match='no split "train"') as caught:
+        held_out(made_run(tmp_path / "run", dataset), dataset, "train")
+    assert caught.value.hint == "Known: validation, test."
+
+
+def test_a_dataset_that_only_python_had(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(RunError, match="trained on a Dataset object") as caught:
+        evaluate(made_run(tmp_path / "run", dataset))
+    assert "dataset=" in caught.value.hint
+
+
+def test_a_run_without_weights(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(RunError, match="no epoch has ended yet"):
+        evaluate(made_run(tmp_path / "run", dataset, epochs=0), dataset=dataset)
+
+
+@pytest.fixture
+def filed(tmp_path: Path) -> Path:
+    """A run trained on a dataset in a file, so that the command line finds it again."""
+    made = made_dataset(size=28)
+    save_data(made, tmp_path / "rows.npz", "npz")
+    recipe = load_recipe("dense", ["training.epochs=1"])
+    return train(recipe, tmp_path / "rows.npz", path=tmp_path / "filed", device="cpu").path
+
+
+def test_the_verb_prints_figures_and_writes_the_report(filed: Path) -> None:
+    result = CliRunner().invoke(lapel, ["evaluate", str(filed), "--test"], catch_exceptions=False)
+    assert result.exit_code == 0
+    for words in ("80 test pictures", "95 % interval", "balanced accuracy", "test set looked at once", "F1"):
+        assert words in result.stdout
+    page = filed / "report" / "index.html"
+    assert f"Report: {page}" in result.stdout
+    assert page.is_file()
+
+
+def test_the_verb_gives_json_and_nothing_else_to_a_program(filed: Path) -> None:
+    result = CliRunner().invoke(
+        lapel, ["evaluate", str(filed), "--json", "--no-report"], catch_exceptions=False
+    )
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert found["split"] == "validation"
+    assert found["pictures"] == 16
+    assert not (filed / "report").exists()
+
+
+def test_a_class_name_is_never_markup_on_the_terminal() -> None:
+    names = ("[red]a[/red]", "[/]", "c", "d")
+    labels = np.arange(80) % 4
+    report = judge(made_answers(labels, 4), labels, names, split="test", dataset="[b]rows")
+    paper = _paper()
+    with paper.capture() as printed:
+        _print_report(paper, report)
+    for name in (*names, "[b]rows"):
+        assert name in printed.get()
+
+
+def test_splits_judged_are_splits_of_the_dataset(tmp_path: Path, dataset: Dataset) -> None:
+    run = made_run(tmp_path / "run", dataset, seed=5)
+    validation = held_out(run, dataset, "validation")
+    expected: Split = dataset.split(0.1, 5)[1]
+    assert np.array_equal(validation.pictures, expected.pictures)
+    assert held_out(run, dataset, "test") is dataset.test

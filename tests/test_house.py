@@ -1,0 +1,189 @@
+"""What holds the house up: who may import whom, what stays light, what is public, what is documented."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import lapel
+from lapel.cli import lapel as command
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "lapel"
+
+# Bottom up. A file imports only from rows above it in this list, and from its own room.
+ROWS = [
+    {"errors"},
+    {"files"},
+    {"decode", "metrics", "terminal"},
+    {"picture"},
+    {"card"},
+    {"data"},
+    {"recipes"},
+    {"engines"},
+    {"tensorboard", "environment"},
+    {"runs"},
+    {"train", "bring"},
+    {"evaluate"},
+    {"compare", "report"},
+    {"export"},
+    {"tagger"},
+    {"tag"},
+    {"demo"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
+]
+ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
+# Serving meets training only at the model file.
+WITHOUT_ENGINE = {
+    "tagger": {"errors", "files", "decode", "picture", "card"},
+    "tag": {"errors", "files", "decode", "picture", "card", "tagger"},
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """The rooms that a file imports from, wherever in it the import stands."""
+    package = ["lapel", *path.relative_to(SOURCE).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            module = [*base, *(node.module.split(".") if node.module else [])]
+            if len(module) > 1:
+                found.add(module[1])
+            else:
+                found |= {name.name for name in node.names if (SOURCE / name.name).exists()}
+                found |= {name.name for name in node.names if (SOURCE / f"{name.name}.py").exists()}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lapel"):
+            raise AssertionError(f"{path}: rooms import each other by relative names")
+    return found
+
+
+FILES = [path for path in sorted(SOURCE.rglob("*.py")) if path.parent != SOURCE or path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_imports_only_from_rows_above_it(path: Path) -> None:
+    own = room(path)
+    assert own in ROW, f"{own} has no row yet: give it one"
+    for other in imports(path) - {own}:
+        assert ROW[other] < ROW[own], f"{own} (row {ROW[own]}) imports {other} (row {ROW[other]})"
+        if own in WITHOUT_ENGINE:
+            assert other in WITHOUT_ENGINE[own], f"{own} must not need {other}"
+
+
+def run_python(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    return result.stdout
+
+
+def test_importing_the_tagger_loads_no_engine_and_no_figures() -> None:
+    loaded = run_python("import sys, lapel.tagger, lapel.tag; print(*sys.modules)").split()
+    heavy = {"torch", "keras", "tensorflow", "matplotlib", "pydantic", "onnx", "pyarrow", "rich", "sklearn"}
+    assert not heavy & set(loaded)
+
+
+def test_importing_lapel_loads_next_to_nothing() -> None:
+    loaded = run_python("import sys, lapel; print(*sys.modules)").split()
+    assert not {"numpy", "torch", "click", "PIL"} & set(loaded)
+
+
+def test_help_is_quick() -> None:
+    def seconds() -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "lapel", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_the_public_names() -> None:
+    assert sorted(lapel.__all__) == [
+        "Dataset",
+        "LapelError",
+        "Run",
+        "Tagger",
+        "compare",
+        "evaluate",
+        "export",
+        "import_weights",
+        "list_runs",
+        "load_data",
+        "load_recipe",
+        "load_tagger",
+        "open_run",
+        "resume",
+        "save_data",
+        "train",
+        "write_report",
+    ]
+    for name in lapel.__all__:
+        assert getattr(lapel, name).__doc__, f"{name} has no docstring"
+
+
+def test_public_functions_stay_functions_when_their_files_are_imported() -> None:
+    code = "import lapel, lapel.train, lapel.export, lapel.evaluate, lapel.compare; "
+    assert (
+        run_python(code + "print(all(map(callable, (lapel.train, lapel.export, lapel.compare))))") == "True\n"
+    )
+
+
+def every_command() -> list[tuple[str, object]]:
+    import click
+
+    context = click.Context(command)
+    found: list[tuple[str, object]] = []
+    for name in command.list_commands(context):
+        verb = command.get_command(context, name)
+        found.append((name, verb))
+        if isinstance(verb, click.Group):
+            found += [
+                (f"{name} {word}", verb.get_command(context, word)) for word in verb.list_commands(context)
+            ]
+    return found
+
+
+@pytest.mark.parametrize(("name", "verb"), every_command())
+def test_every_verb_and_option_has_help(name: str, verb: object) -> None:
+    import click
+
+    assert isinstance(verb, click.Command)
+    assert verb.help, f"{name} says nothing of itself"
+    for parameter in verb.params:
+        if isinstance(parameter, click.Option):
+            chosen = isinstance(parameter.type, click.Choice)
+            assert parameter.help or chosen, f"{name} {parameter.opts[0]} says nothing of itself"
+
+
+def test_the_readme_tree_is_the_tree() -> None:
+    readme = (ROOT / "README.md").read_text()
+    tree = re.search(r"```\nsrc/lapel/\n(.*?)```", readme, re.DOTALL)
+    assert tree, "README shows no tree of src/lapel"
+    told = {
+        line.split()[0]
+        for line in tree[1].splitlines()
+        if line.startswith("  ") and not line.startswith("   ")
+    }
+    there = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in SOURCE.iterdir()
+        if path.name not in {"__pycache__", "py.typed"}
+    }
+    assert told == there
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    assert f"## {lapel.__version__}" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from halves import CARD, bright, write_model
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from lapel.card import KEY
+from lapel.decode import Limits
+from lapel.errors import ModelError, PictureError
+from lapel.tagger import Tag, Tagger, Untagged, load_tagger
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> Tagger:
+    return load_tagger(write_model(tmp_path / "model.onnx"))
+
+
+def refusal(path: Path) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        load_tagger(path)
+    assert caught.value.message.startswith(f"{path}: ")
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+# Tags
+
+
+def test_a_tag_ranks_every_label(tagger: Tagger) -> None:
+    tag = tagger.tag(bright("right"))
+    logits = np.array([0, 32 * 0.2, 0.5])  # 32 bright pixels of weight 0.2, and the bias
+    expected = np.exp(logits) / np.exp(logits).sum()
+    assert (tag.label, tag.source) == ("right", "array")
+    assert tag.confidence == pytest.approx(expected[1], abs=1e-6)
+    assert [label for label, _ in tag.alternatives] == ["nothing", "left"]
+    assert [share for _, share in tag.alternatives] == pytest.approx([expected[2], expected[0]], abs=1e-6)
+    assert tag.ranking[0] == ("right", tag.confidence)
+
+
+def test_every_source_gives_the_same_tag(tagger: Tagger, tmp_path: Path) -> None:
+    image = Image.fromarray(bright("left"))
+    path = tmp_path / "a.png"
+    image.save(path)
+    tags = [tagger.tag(source) for source in (path, str(path), path.read_bytes(), image, bright("left"))]
+    assert {(tag.label, tag.confidence) for tag in tags} == {("left", tags[0].confidence)}
+    assert [tag.source for tag in tags] == [str(path), str(path), "bytes", "image", "array"]
+
+
+def test_a_tag_as_plain_data(tagger: Tagger) -> None:
+    tag = tagger.tag(bright("left"))
+    data = json.loads(json.dumps(tag.to_dict(top=2)))
+    assert data == {
+        "source": "array",
+        "label": "left",
+        "confidence": tag.confidence,
+        "alternatives": [{"label": "nothing", "confidence": tag.alternatives[0][1]}],
+    }
+    assert len(tag.to_dict()["alternatives"]) == 2
+    assert tag.to_dict(top=1)["alternatives"] == []
+
+
+def test_a_picture_that_cannot_be_read(tagger: Tagger) -> None:
+    with pytest.raises(PictureError, match=r"none\.png: no such file"):
+        tagger.tag("none.png")
+
+
+def test_many_come_in_their_order_and_failures_between_them(tagger: Tagger) -> None:
+    sides = np.random.default_rng(0).choice(["left", "right", "nothing", "none.png"], 150)
+    answers = list(tagger.tag_many("none.png" if side == "none.png" else bright(side) for side in sides))
+    assert [answer.label if isinstance(answer, Tag) else answer.source for answer in answers] == list(sides)
+    failed = next(answer for answer in answers if isinstance(answer, Untagged))
+    assert failed.to_dict() == {"source": "none.png", "error": "none.png: no such file."}
+    assert list(tagger.tag_many([])) == []
+
+
+def test_many_are_taken_a_batch_at_a_time(tagger: Tagger) -> None:
+    taken = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield bright("left")
+
+    answers = tagger.tag_many(endless())
+    assert [next(answers) for _ in range(3)]
+    assert taken <= 64
+
+
+def test_one_at_a_time_and_together_answer_alike(tagger: Tagger) -> None:
+    pictures = list(np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8))
+    for single, together in zip(map(tagger.tag, pictures), tagger.tag_many(pictures), strict=True):
+        assert isinstance(together, Tag)
+        assert together.label == single.label
+        assert together.confidence == pytest.approx(single.confidence, abs=1e-6)
+
+
+def test_the_picture_as_the_model_sees_it(tagger: Tagger) -> None:
+    assert (tagger.picture(bright("left"))[:, :, 0] == bright("left")).all()
+    assert tagger.picture(Image.new("RGB", (300, 200))).shape == (8, 8, 1)
+
+
+def test_pictures_of_another_shape(tagger: Tagger) -> None:
+    with pytest.raises(ModelError, match=r"shape \(n, 8, 8, 1\); got uint8 of shape \(1, 9, 8, 1\)"):
+        tagger.probabilities(np.zeros((1, 9, 8, 1), np.uint8))
+    with pytest.raises(ModelError, match="got uint16"):
+        tagger.probabilities(np.zeros((1, 8, 8, 1), np.uint16))
+
+
+def test_the_limits_reach_the_photos(tmp_path: Path) -> None:
+    tagger = load_tagger(write_model(tmp_path / "model.onnx"), Limits(max_pixels=100))
+    with pytest.raises(PictureError, match="20×20 pixels; at most 100"):
+        tagger.tag(np.zeros((20, 20), np.uint8))
+
+
+def test_a_tagger_says_what_it_is(tagger: Tagger) -> None:
+    assert repr(tagger) == "Tagger('halves', 3 classes)"
+    assert tagger.card == CARD
+
+
+def test_tagging_loads_no_engine() -> None:
+    heavy = "torch", "matplotlib", "pydantic", "onnx", "onnxruntime", "rich", "click"
+    code = f"import sys, lapel.tagger, lapel.tag; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# Files that are no model of Lapel
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    assert "no such model file" in refusal(tmp_path / "none.onnx").message
+    assert "a folder, not a model file" in refusal(tmp_path).message
+    empty = tmp_path / "empty.onnx"
+    empty.touch()
+    assert "empty; it holds no model" in refusal(empty).message
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a model", b"\x08\x08", b"PK\x03\x04", b"\x80\x04\x95pickle", bytes(500)]
+)
+def test_what_is_no_onnx(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    error = refusal(path)
+    assert "not a usable ONNX model" in error.message or "without a card" in error.message
+    assert "lapel export RUN" in error.hint
+
+
+def test_a_model_that_is_cut_off_or_changed_never_ends_otherwise(tmp_path: Path) -> None:
+    whole = write_model(tmp_path / "whole.onnx").read_bytes()
+    random = np.random.default_rng(0)
+    path = tmp_path / "model.onnx"
+    for _ in range(150):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[random.integers(0, len(data), 3)] = random.integers(0, 256, 3)
+        end = random.integers(1, len(data) + 1) if random.random() < 0.3 else len(data)
+        path.write_bytes(data[:end].tobytes())
+        try:
+            load_tagger(path).tag(bright("left"))
+        except ModelError as error:
+            assert error.message
+
+
+def test_a_foreign_model_without_a_card(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+    error = refusal(path)
+    assert "an ONNX model without a card" in error.message
+    assert "lapel export RUN" in error.hint
+
+
+def test_a_card_that_is_no_card(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    helper.set_model_props(model, {KEY: "[]"})
+    onnx.save(model, path)
+    assert "should be a JSON object" in refusal(path).message
+
+
+def test_a_card_of_another_graph(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    helper.set_model_props(model, {KEY: replace(CARD, class_names=("a", "b")).to_json()})
+    onnx.save(model, path)
+    assert "gives probabilities of 2 classes; in fact" in refusal(path).message
+    helper.set_model_props(model, {KEY: replace(CARD, picture=replace(CARD.picture, size=28)).to_json()})
+    onnx.save(model, path)
+    assert "takes uint8 pictures of shape [28, 28, 1]; in fact" in refusal(path).message
+
+
+def test_weights_in_another_file_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model given by a stranger must not read files that lie about."""
+    monkeypatch.chdir(tmp_path)
+    np.zeros(64 * 3, np.float32).tofile(tmp_path / "secret.bin")
+    path = write_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "1.weight")
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "secret.bin"), ("offset", "0"), ("length", "768")):
+        weight.external_data.add(key=key, value=value)
+    path.write_bytes(model.SerializeToString())
+    assert "it keeps weights in another file" in refusal(path).message
+
+
+def test_a_model_that_answers_no_numbers(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == "1.bias")
+    bias.CopyFrom(numpy_helper.from_array(np.full(3, np.nan, np.float32), "1.bias"))
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match="something other than probabilities"):
+        load_tagger(path).tag(bright("left"))
+
+
+def test_a_model_in_memory_is_not_touched_by_a_broken_photo(tagger: Tagger) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(bright("right")).save(buffer, "PNG")
+    with pytest.raises(PictureError):
+        tagger.tag(buffer.getvalue()[:40])
+    assert tagger.tag(buffer.getvalue()).label == "right"

@@ -19,7 +19,7 @@ check: .venv/test
 	$(BIN)/python -m pytest tests/test_house.py
 
 bench: .venv/test
-	$(BIN)/python -m lapel bench
+	$(BIN)/python benchmarks/speed.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -41,10 +41,12 @@ RECIPE = parse(
 )
 
 
-def dataset(height: int = 12, width: int = 12, channels: int = 1, name: str = "blobs") -> Dataset:
+def dataset(
+    height: int = 12, width: int = 12, channels: int = 1, names: tuple[str, ...] = ("a", "b", "c")
+) -> Dataset:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (3000, height, width, channels), dtype=np.uint8)
-    return Dataset(name, Split(pictures, np.arange(3000) % 3), None, ("a", "b", "c"))
+    return Dataset("blobs", Split(pictures, np.arange(3000) % len(names)), None, names)
 
 
 def run_of(data: Dataset, folder: Path, origin: str | None = None) -> Run:
@@ -112,13 +114,13 @@ def test_the_card_is_filled_from_the_run(tmp_path: Path) -> None:
 def test_models_of_garments_prepare_photographs(
     tmp_path: Path, names: tuple[str, ...], channels: int, preparation: str
 ) -> None:
-    run = run_of(replace(dataset(channels=channels), class_names=names), tmp_path / "run")
+    run = run_of(dataset(channels=channels, names=names), tmp_path / "run")
     assert card_of(run).picture.preparation == preparation
 
 
 def test_a_model_prepares_photographs_as_its_training_folder_was_prepared(tmp_path: Path) -> None:
     spec = PictureSpec(12, 1, "plain")
-    data = replace(dataset(), class_names=FASHION_CLASSES, picture=spec)
+    data = replace(dataset(names=FASHION_CLASSES), picture=spec)
     assert card_of(run_of(data, tmp_path / "run")).picture == spec
 
 
@@ -191,7 +193,7 @@ def test_pictures_that_are_not_square(tmp_path: Path) -> None:
 
 def test_a_run_without_weights_and_another_dataset(tmp_path: Path) -> None:
     run = run_of(dataset(), tmp_path / "run")
-    other = dataset(name="other")
+    other = dataset()
     other.train.pictures[0] = 0
     assert (
         "fingerprint" in refusal(run, dataset=Dataset("other", other.train, None, other.class_names)).message

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from ...data.dataset import Split
-from ...recipes.plan import multiplications, plan
+from ...recipes.plan import plan
 from ...recipes.schema import Recipe
 from .. import Shape
-from .device import choose_device, choose_precision
-from .fit import Fitting, probabilities, weights
+from .fit import Fitting as fit  # noqa: N813
+from .fit import probabilities, weights
 from .network import Chain
 from .pth import read_pth, to_pth
 
@@ -34,27 +33,3 @@ def build(recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDAr
             if name in weights:
                 value.copy_(torch.from_numpy(weights[name]))
     return network
-
-
-def fit(
-    network: Chain,
-    train: Split,
-    validation: Split,
-    recipe: Recipe,
-    *,
-    seed: int,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Fitting:
-    """Begin to fit `network`; nothing is learned before the first `epoch`."""
-    place = choose_device(device)
-    work = multiplications(network.steps) * recipe.training.batch
-    return Fitting(
-        network,
-        train,
-        validation,
-        recipe,
-        seed=seed,
-        device=str(place),
-        precision=choose_precision(precision, place, work),
-    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from ...errors import LapelError
 
-# Below this many multiplications a step, casting the weights to bf16 costs more than it saves
-# (measured with `lapel bench precision`; see BENCHMARKS.md).
-_WORTH_BF16 = 30_000_000
+# Multiplications a step below which casting the weights to bf16 costs more than it saves, and threads wait
+# for each other longer than they help (LOG.md has the figures).
+_SMALL = 30_000_000
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -35,7 +38,19 @@ def choose_precision(asked: str, device: torch.device, work: int) -> str:
     """ "bf16" where the hardware is fast at it and a step has `work` multiplications enough, else "fp32"."""
     if asked in ("fp32", "bf16"):
         return asked
-    return "bf16" if _fast_bf16(device) and work >= _WORTH_BF16 else "fp32"
+    return "bf16" if _fast_bf16(device) and work >= _SMALL else "fp32"
+
+
+@contextmanager
+def threads_for(device: torch.device, work: int) -> Iterator[None]:
+    """While it lasts, compute on one core where a step of `work` multiplications is too small to divide."""
+    before = torch.get_num_threads()
+    if device.type == "cpu" and work < _SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fast_bf16(device: torch.device) -> bool:

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from ...data.dataset import Pictures, Split
 from ...errors import LapelError
+from ...recipes.plan import multiplications
 from ...recipes.schema import Recipe, Training
 from .. import Epoch, Progress, Weights
 from .augment import augment
+from .device import choose_device, choose_precision, threads_for
 from .network import Chain
 from .optimize import Optimizer, learning_rate
 
@@ -25,7 +27,7 @@ _JUDGED = 1024  # pictures judged at a time
 
 
 class Fitting:
-    """A training under way, one epoch at a time.
+    """A training under way, one epoch at a time; nothing is learned before the first.
 
     Everything random in an epoch (order, augmentation, dropout) follows from the seed and the epoch's
     number, so that a training that went on from a kept state is the training that was never stopped.
@@ -39,11 +41,12 @@ class Fitting:
         recipe: Recipe,
         *,
         seed: int,
-        device: str,
-        precision: str,
+        device: str = "auto",
+        precision: str = "auto",
     ) -> None:
-        self.device, self.precision = device, precision
-        self._place = torch.device(device)
+        self._place = choose_device(device)
+        self._work = multiplications(network.steps) * recipe.training.batch
+        self.device, self.precision = str(self._place), choose_precision(precision, self._place, self._work)
         # mypy knows no overload with a memory format
         self._network: Chain = network.to(device=self._place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._train, self._validation = _on(train, self._place), _on(validation, self._place)
@@ -60,7 +63,7 @@ class Fitting:
         """
         self._epoch += 1
         devices = [self._place] if self._place.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices, device_type="cuda"):
+        with threads_for(self._place, self._work), torch.random.fork_rng(devices=devices, device_type="cuda"):
             torch.manual_seed(_mix(self._seed, self._epoch))
             loss, accuracy, rate = self._learn(progress)
         with self._average.swapped() if self._average else nullcontext():

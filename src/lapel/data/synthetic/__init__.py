@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import DataError
+from ...errors import DataError
+from ..catalog import FASHION_CLASSES
+from ..dataset import Dataset, Labels, Pictures, Split
 from .accessories import ankle_boot, bag, sandal, sneaker
 from .brushes import Dice, Field, Grid, cover, mix, noise, noise_table, ramp, rotation, smooth, wave
-from .catalog import FASHION_CLASSES
 from .cloth import Drawing
-from .dataset import Dataset, Labels, Pictures, Split
 from .silhouettes import coat, dress, pullover, shirt, tee, trouser
 
 CLASS_NAMES: tuple[str, ...] = FASHION_CLASSES

@@ -19,6 +19,7 @@ class TrainingProgress:
     """Watches a training. Use it in a `with` block, so that the terminal is left as it was."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        self.run: Run | None = None  # once the training has begun
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -34,6 +35,7 @@ class TrainingProgress:
 
     def begin(self, run: Run, recipe: Recipe, fitting: Fitting, history: list[Epoch]) -> None:
         """Say what is trained on what, and open the bar."""
+        self.run = run
         environment = run.environment
         data = environment["dataset"]
         self._count, self._epochs, self._number = data["train"], recipe.training.epochs, len(history) + 1

@@ -62,21 +62,26 @@ def train(
     from .progress import TrainingProgress
 
     with TrainingProgress(quiet=quiet) as watch:
-        if resume is not None:
-            run = go_on(open_run(resume), watch=watch, tensorboard=tensorboard)
-        else:
-            assert recipe is not None
-            run = begin(
-                load_recipe(recipe, settings),
-                data,
-                engine=engine,
-                seed=seed,
-                device=device,
-                precision=precision,
-                path=path,
-                watch=watch,
-                tensorboard=tensorboard,
-            )
+        try:
+            if resume is not None:
+                run = go_on(open_run(resume), watch=watch, tensorboard=tensorboard)
+            else:
+                assert recipe is not None
+                run = begin(
+                    load_recipe(recipe, settings),
+                    data,
+                    engine=engine,
+                    seed=seed,
+                    device=device,
+                    precision=precision,
+                    path=path,
+                    watch=watch,
+                    tensorboard=tensorboard,
+                )
+        except KeyboardInterrupt:
+            if watch.run:
+                click.echo(f"Go on with: lapel train --resume {watch.run.path}", err=True)
+            raise
     if not quiet:
         _conclude(run)
     click.echo(run.path)

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from made_runs import NAMES, made_answers, made_dataset, made_run
 
 from lapel.cli import lapel
-from lapel.commands.judge import _paper, _print_report
+from lapel.commands.judge import _print_report
+from lapel.commands.paper import paper
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, RunError
 from lapel.evaluate import Report, evaluate, held_out, judge
@@ -154,9 +155,9 @@ def test_a_class_name_is_never_markup_on_the_terminal() -> None:
     names = ("[red]a[/red]", "[/]", "c", "d")
     labels = np.arange(80) % 4
     report = judge(made_answers(labels, 4), labels, names, split="test", dataset="[b]rows")
-    paper = _paper()
-    with paper.capture() as printed:
-        _print_report(paper, report)
+    printer = paper()
+    with printer.capture() as printed:
+        _print_report(printer, report)
     for name in (*names, "[b]rows"):
         assert name in printed.get()
 

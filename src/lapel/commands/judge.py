@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from .paper import paper
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +45,7 @@ def evaluate(run: str, test: bool, as_json: bool, no_report: bool) -> None:
     if as_json:
         click.echo(report.to_json())
     else:
-        _print_report(_paper(), report)
+        _print_report(paper(), report)
     if page:
         click.echo(f"Report: {page}", err=as_json)
 
@@ -77,16 +78,9 @@ def compare(runs: tuple[str, ...], as_json: bool, out: Path | None) -> None:
     if as_json:
         click.echo(comparison.to_json())
     else:
-        _print_comparison(_paper(), comparison)
+        _print_comparison(paper(), comparison)
     if out:
         click.echo(f"Figure: {out}", err=as_json)
-
-
-def _paper() -> Console:
-    from rich.console import Console
-
-    # Whatever reads a pipe wants a row a line, however long.
-    return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
 def _print_report(paper: Console, report: Report) -> None:

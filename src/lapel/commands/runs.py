@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .paper import paper
+
 if TYPE_CHECKING:
     from ..recipes.schema import Recipe
     from ..runs import Run
@@ -25,7 +27,6 @@ def runs(as_json: bool) -> None:
     if not rows:
         click.echo(f"No runs in {runs_folder()}. `lapel train cnn` makes one.", err=True)
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -46,7 +47,7 @@ def runs(as_json: bool) -> None:
             f"{row['seconds']:.0f} s",
             row["state"],
         )
-    Console().print(table)
+    paper().print(table)
 
 
 @click.command()
@@ -72,7 +73,6 @@ def recipes(recipe: str | None, settings: tuple[str, ...], as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -90,7 +90,7 @@ def recipes(recipe: str | None, settings: tuple[str, ...], as_json: bool) -> Non
             f"{measured['seconds']:.0f}" if measured else "",
             row["about"],
         )
-    Console().print(table)
+    paper().print(table)
     click.echo("`lapel recipes NAME` prints one; `lapel train NAME` trains it.", err=True)
 
 

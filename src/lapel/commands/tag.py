@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ModelError
+from .paper import paper
 
 if TYPE_CHECKING:
     from ..tagger import Tag, Tagger, Untagged
@@ -111,7 +112,6 @@ def _noting(rows: Iterable[Tag | Untagged], failed: list[Untagged]) -> Iterator[
 
 
 def _print_table(rows: Iterable[Tag | Untagged], top: int) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -135,8 +135,7 @@ def _print_table(rows: Iterable[Tag | Untagged], top: int) -> None:
             others = ", ".join(f"{label} {_percent(share)}" for label, share in row.ranking[1:top])
             cells = [Text(row.label, style="bold"), Text(_percent(row.confidence))]
             table.add_row(Text(name), *cells, *([Text(others)] if top > 1 else []))
-    # Whatever reads a pipe wants a row a line, however long.
-    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+    paper().print(table)
 
 
 def _show(tagger: Tagger, rows: Iterable[Tag | Untagged], top: int) -> None:

@@ -53,8 +53,7 @@ def run_of(data: Dataset, folder: Path, origin: str | None = None) -> Run:
     """A run with first weights, as if it had been trained."""
     around = environment(
         RECIPE,
-        data,
-        origin,
+        replace(data, origin=origin),
         data.split(0.1, 5)[1],
         engine="torch",
         version="2",

@@ -8,7 +8,7 @@ from .data import load_data
 from .data.dataset import Dataset
 from .engines import Weights, load_engine
 from .engines.weights import PYTORCH_ENDINGS, fitted, from_pytorch, read_weights
-from .environment import environment, now, origin_of
+from .environment import environment, now
 from .errors import ModelError
 from .files import told_kindly
 from .recipes import load_recipe
@@ -45,7 +45,6 @@ def import_weights(
     facts = environment(
         recipe,
         pictures,
-        origin_of(dataset),
         held,
         engine="torch",
         version=engine.version(),

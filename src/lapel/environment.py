@@ -18,7 +18,6 @@ from .recipes.schema import Recipe
 def environment(
     recipe: Recipe,
     dataset: Dataset,
-    origin: str | None,
     held: Split,
     *,
     engine: str,
@@ -29,7 +28,7 @@ def environment(
 ) -> dict[str, Any]:
     """Versions, machine, dataset and seed of a run, as plain data.
 
-    `origin` is the name or path that `load_data` finds the dataset by; `held` its validation part.
+    `held` is the validation part of the dataset.
     """
     return {
         "lapel": __version__,
@@ -45,7 +44,7 @@ def environment(
         "parameters": parameters(plan(recipe, dataset.shape, len(dataset.class_names))),
         "dataset": {
             "name": dataset.name,
-            "origin": origin,
+            "origin": dataset.origin,
             "source": dataset.source,
             "fingerprint": dataset.fingerprint,
             "class_names": list(dataset.class_names),
@@ -57,14 +56,6 @@ def environment(
         },
         "started": now(),
     }
-
-
-def origin_of(dataset: Dataset | str | Path) -> str | None:
-    """How to find the dataset again from any working folder; None where an object was handed over."""
-    if isinstance(dataset, Dataset):
-        return None
-    path = Path(dataset)
-    return str(path.resolve()) if path.exists() else str(dataset)
 
 
 def now() -> str:

@@ -23,6 +23,7 @@ from .engines import Epoch, Weights
 from .engines.weights import read_weights, save_weights
 from .errors import LapelError, RunError, did_you_mean
 from .files import Taken, alone, sweep, told_kindly, write_atomic
+from .picture import PictureSpec
 from .recipes import load_recipe, to_toml
 from .recipes.schema import Recipe
 
@@ -281,13 +282,14 @@ def dataset_of(run: Run, progress: Progress | None = None) -> Dataset:
 
     Raises RunError where what is found now is another one, or where only the Python that made it has it.
     """
-    origin = run.environment["dataset"]["origin"]
-    if origin is None:
+    trained = run.environment["dataset"]
+    if trained["origin"] is None:
         raise RunError(
             f"{run.name} was trained on a Dataset object, which a run folder does not hold.",
             "Judge it from Python: evaluate(run, dataset=…).",
         )
-    return same_data(run, load_data(origin, progress=progress))
+    picture = PictureSpec.from_dict(trained["picture"]) if trained["picture"] else None
+    return same_data(run, load_data(trained["origin"], picture=picture, progress=progress))
 
 
 def same_data(run: Run, dataset: Dataset) -> Dataset:

@@ -10,7 +10,7 @@ from .data import load_data
 from .data.dataset import Dataset, Split
 from .engines import Engine, Epoch, Fitting, load_engine
 from .engines.weights import draw
-from .environment import environment, now, origin_of
+from .environment import environment, now
 from .errors import RunError
 from .recipes import load_recipe
 from .recipes.plan import plan
@@ -66,7 +66,6 @@ def train(
     facts = environment(
         recipe,
         pictures,
-        origin_of(dataset),
         held,
         engine=engine,
         version=builder.version(),

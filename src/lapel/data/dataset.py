@@ -39,7 +39,8 @@ class Dataset:
     """Labelled pictures, ready to learn from.
 
     `test` is None where a dataset has no test pictures. `source` says in words where the pictures came
-    from, `skipped` which files were left out and why, `picture` how photographs became these pictures.
+    from, `skipped` which files were left out and why, `picture` how photographs became these pictures,
+    `origin` by what name or path `load_data` finds them again.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Dataset:
     source: str = ""
     skipped: tuple[str, ...] = ()
     picture: PictureSpec | None = None
+    origin: str | None = None
 
     def __post_init__(self) -> None:
         for title, split in (("training", self.train), ("test", self.test)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import DataError
@@ -38,18 +39,19 @@ def load_data(
     >>> load_data("fashion-mnist")
     Dataset('fashion-mnist', 60000 train, 10000 test, 10 classes)
     """
-    if name_or_path == SYNTHETIC:
-        return _drawn(picture or PictureSpec())
-    if isinstance(name_or_path, str) and name_or_path in CATALOG:
-        dataset = _published(CATALOG[name_or_path], download, progress)
-    else:
+    known = CATALOG.get(name_or_path) if isinstance(name_or_path, str) else None
+    if known is None:
         dataset = _from_path(name_or_path, picture or PictureSpec(), progress)
+    elif known.name == SYNTHETIC:
+        dataset = replace(_drawn(picture or PictureSpec()), picture=picture)
+    else:
+        dataset = _published(known, download, progress)
     if picture is not None and dataset.shape != picture.shape:
         raise DataError(
             f"{dataset.name}: its pictures are {size(dataset.shape)}; {size(picture.shape)} were asked for.",
             "Only photographs, in one folder per class, are made into another size.",
         )
-    return dataset
+    return replace(dataset, origin=known.name if known else str(Path(name_or_path).expanduser().resolve()))
 
 
 def _drawn(spec: PictureSpec) -> Dataset:

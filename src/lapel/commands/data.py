@@ -188,5 +188,6 @@ def _write_figure(dataset: Dataset, split: Split, rows: list[np.ndarray], mean: 
         figure = mean_pictures(replace(dataset, train=split, test=None))
     else:
         places = np.concatenate(rows)
-        figure = sample_grid(split.pictures[places], split.labels[places], dataset.class_names)
+        a_row = max(map(len, rows))  # a class a row
+        figure = sample_grid(split.pictures[places], split.labels[places], dataset.class_names, a_row)
     write_atomic(path, png(figure))

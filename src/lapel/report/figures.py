@@ -136,13 +136,14 @@ def worst_mistakes(
 
 
 @drawing()
-def sample_grid(pictures: Pictures, labels: Labels, class_names: Sequence[str]) -> Figure:
-    """Pictures in the order given, each with its class."""
+def sample_grid(pictures: Pictures, labels: Labels, class_names: Sequence[str], columns: int = 6) -> Figure:
+    """Pictures in the order given, so many in a row, each with its class."""
     return mosaic(
         [
             Tile(picture, ((plain(class_names[label], 18), INK),))
             for picture, label in zip(pictures, labels, strict=True)
-        ]
+        ],
+        columns,
     )
 
 

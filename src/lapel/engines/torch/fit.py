@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.dataset import Pictures, Split
-from ...errors import LapelError
-from ...recipes.plan import multiplications
-from ...recipes.schema import Recipe, Training
+from ...errors import LapelError, RecipeError
+from ...recipes.plan import multiplications, walk
+from ...recipes.schema import BatchNorm, Recipe, Training
 from .. import Epoch, Progress, Weights
 from .augment import augment
 from .device import choose_device, choose_precision, threads_for
 from .network import Chain
 from .optimize import Optimizer, learning_rate
 
-_CHUNK = 1 << 24  # bytes of uint8 pictures that are gathered, changed and scaled at a time
+# Pictures are gathered, changed and scaled some batches at a time: at most so many bytes, and so many.
+_CHUNK = 1 << 24
+_AT_ONCE = 4096
 _JUDGED = 1024  # pictures judged at a time
 
 
@@ -55,17 +57,31 @@ class Fitting:
         self._class_weights = _class_weights(recipe.training, train, network.steps[-1].gives[0], self._place)
         self._average = _Average(self._network, recipe.training.average) if recipe.training.average else None
         self._epoch = 0
+        if recipe.training.batch == 1 and any(
+            isinstance(step.layer, BatchNorm) for step in walk(network.steps)
+        ):
+            raise RecipeError(
+                f'recipe "{recipe.name}": batch norm cannot learn from batches of one picture.',
+                "Use a larger batch, such as --set training.batch=32, or leave batch-norm out.",
+            )
 
     def epoch(self, progress: Progress | None = None) -> Epoch:
         """Fit one epoch more and judge it on the validation pictures.
 
-        Raises LapelError when the loss is no longer a number.
+        Raises LapelError when the loss is no longer a number, or the device has too little memory.
         """
         self._epoch += 1
         devices = [self._place] if self._place.type == "cuda" else []
         with threads_for(self._place, self._work), torch.random.fork_rng(devices=devices, device_type="cuda"):
             torch.manual_seed(_mix(self._seed, self._epoch))
-            loss, accuracy, rate = self._learn(progress)
+            try:
+                loss, accuracy, rate = self._learn(progress)
+            except torch.OutOfMemoryError as error:
+                raise LapelError(
+                    f"{self.device} has not enough memory for batches of {self._recipe.training.batch}.",
+                    "Try a smaller batch, such as "
+                    f"--set training.batch={max(1, self._recipe.training.batch // 2)}, or --device cpu.",
+                ) from error
         with self._average.swapped() if self._average else nullcontext():
             validation_loss, validation_accuracy = self._judge()
         return Epoch(self._epoch, loss, accuracy, validation_loss, validation_accuracy, rate)
@@ -130,8 +146,8 @@ class Fitting:
             if not np.isfinite(losses):
                 raise _not_a_number(self._epoch, done, count, rate)
             if progress:
-                progress(done, count, losses / done)
-        return losses / count, right / count, rate
+                progress(min(done, count), count, losses / done)
+        return losses / done, right / done, rate
 
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The training pictures in a new order, some batches at a time, changed and scaled."""
@@ -140,8 +156,11 @@ class Fitting:
         random = torch.Generator(self._place)
         random.manual_seed(_mix(self._seed, -self._epoch))
         batch = self._recipe.training.batch
-        fitting = max(1, _CHUNK // max(1, batch * pictures[0].numel())) * batch
-        for which in torch.split(order, min(fitting, max(batch, 4096 // batch * batch))):
+        if len(order) % batch == 1:
+            # Batch norm cannot learn from one picture alone: the last of them gets company.
+            order = torch.cat((order, order[:1]))
+        batches = max(1, min(_CHUNK // pictures[0].numel(), _AT_ONCE) // batch)
+        for which in torch.split(order, batches * batch):
             chunk = scaled(pictures[which])
             yield (
                 augment(chunk, self._recipe.augmentation, random).contiguous(

@@ -172,17 +172,23 @@ def test_the_readme_tree_is_the_tree() -> None:
     readme = (ROOT / "README.md").read_text()
     tree = re.search(r"```\nsrc/lapel/\n(.*?)```", readme, re.DOTALL)
     assert tree, "README shows no tree of src/lapel"
-    told = {
-        line.split()[0]
-        for line in tree[1].splitlines()
-        if line.startswith("  ") and not line.startswith("   ")
+    told, folders = set(), [""]
+    for line in tree[1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        for name in re.match(r"[\w/.]+( [\w.]+\.py)*", line.strip())[0].split():  # type: ignore[index]
+            folders[depth:] = [folders[depth - 1] + name]
+            told.add(folders[depth])
+    there = {str(path.relative_to(SOURCE)) for path in FILES} | {"__init__.py"}
+    told_whole = {
+        name
+        for name in told
+        if name.endswith("/") and not any(o.startswith(name) and o != name for o in told)
     }
-    there = {
-        f"{path.name}/" if path.is_dir() else path.name
-        for path in SOURCE.iterdir()
-        if path.name not in {"__pycache__", "py.typed"}
-    }
-    assert told == there
+    for path in there:
+        if not path.endswith("/__init__.py") and not path.startswith(tuple(told_whole)):
+            assert path in told, f"README's tree does not show {path}"
+    for name in told:
+        assert (SOURCE / name).exists(), f"README's tree shows {name}, which is not there"
 
 
 def test_the_version_is_in_the_changelog() -> None:

@@ -10,7 +10,6 @@ already and complete is not trained again, and its look at the test pictures cou
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import statistics
 import sys
@@ -56,7 +55,7 @@ def summary(name: str, seeds: list[int], runs: list[Run]) -> Measured:
         spread=round(statistics.stdev(accuracies), 2) if len(accuracies) > 1 else 0.0,
         seeds=tuple(seeds),
         seconds=round(statistics.median(sum(run.timings) for run in runs), 1),
-        hardware=f"{os.cpu_count()} cores of {facts['processor']}, {facts['precision']}",
+        hardware=f"{facts['threads']} of {facts['cores']} cores, {facts['processor']}, {facts['precision']}",
     )
 
 

@@ -59,6 +59,7 @@ def run_of(data: Dataset, folder: Path, origin: str | None = None) -> Run:
         version="2",
         device="cpu",
         precision="fp32",
+        threads=1,
         seed=5,
     )
     run = new_run(RECIPE, around, folder)

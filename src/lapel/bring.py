@@ -50,6 +50,7 @@ def import_weights(
         version=engine.version(),
         device="cpu",
         precision="fp32",
+        threads=1,
         seed=0,
     )
     run = new_run(recipe, {**facts, "imported": file.name}, Path(path) if path else None)

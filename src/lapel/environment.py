@@ -24,6 +24,7 @@ def environment(
     version: str,
     device: str,
     precision: str,
+    threads: int,
     seed: int,
 ) -> dict[str, Any]:
     """Versions, machine, dataset and seed of a run, as plain data.
@@ -40,6 +41,7 @@ def environment(
         "engine": {"name": engine, "version": version},
         "device": device,
         "precision": precision,
+        "threads": threads,
         "seed": seed,
         "parameters": parameters(plan(recipe, dataset.shape, len(dataset.class_names))),
         "dataset": {

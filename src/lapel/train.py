@@ -71,6 +71,7 @@ def train(
         version=builder.version(),
         device=fitting.device,
         precision=fitting.precision,
+        threads=fitting.threads,
         seed=seed,
     )
     run = new_run(recipe, facts, Path(path) if path else None)

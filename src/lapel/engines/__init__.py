@@ -39,6 +39,7 @@ class Fitting(Protocol):
 
     precision: str  # "fp32" or "bf16"
     device: str
+    threads: int  # of the CPU
 
     def epoch(self, progress: Progress | None = None) -> Epoch:
         """Fit one epoch more and judge it on the validation pictures."""

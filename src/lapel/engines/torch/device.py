@@ -41,12 +41,16 @@ def choose_precision(asked: str, device: torch.device, work: int) -> str:
     return "bf16" if _fast_bf16(device) and work >= _SMALL else "fp32"
 
 
+def choose_threads(device: torch.device, work: int) -> int:
+    """One where a step of `work` multiplications is too small to divide, else what PyTorch uses."""
+    return 1 if device.type == "cpu" and work < _SMALL else torch.get_num_threads()
+
+
 @contextmanager
-def threads_for(device: torch.device, work: int) -> Iterator[None]:
-    """While it lasts, compute on one core where a step of `work` multiplications is too small to divide."""
+def using_threads(count: int) -> Iterator[None]:
+    """While it lasts, PyTorch computes on so many threads."""
     before = torch.get_num_threads()
-    if device.type == "cpu" and work < _SMALL:
-        torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from ...recipes.plan import multiplications, walk
 from ...recipes.schema import BatchNorm, Recipe, Training
 from .. import Epoch, Progress, Weights
 from .augment import augment
-from .device import choose_device, choose_precision, threads_for
+from .device import choose_device, choose_precision, choose_threads, using_threads
 from .network import Chain
 from .optimize import Optimizer, learning_rate
 
@@ -49,6 +49,7 @@ class Fitting:
         self._place = choose_device(device)
         self._work = multiplications(network.steps) * recipe.training.batch
         self.device, self.precision = str(self._place), choose_precision(precision, self._place, self._work)
+        self.threads = choose_threads(self._place, self._work)
         # mypy knows no overload with a memory format
         self._network: Chain = network.to(device=self._place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._train, self._validation = _on(train, self._place), _on(validation, self._place)
@@ -72,7 +73,7 @@ class Fitting:
         """
         self._epoch += 1
         devices = [self._place] if self._place.type == "cuda" else []
-        with threads_for(self._place, self._work), torch.random.fork_rng(devices=devices, device_type="cuda"):
+        with using_threads(self.threads), torch.random.fork_rng(devices=devices, device_type="cuda"):
             torch.manual_seed(_mix(self._seed, self._epoch))
             try:
                 loss, accuracy, rate = self._learn(progress)

@@ -52,7 +52,7 @@ def summary(name: str, seeds: list[int], runs: list[Run]) -> Measured:
         dataset="fashion-mnist",
         engine="torch",
         accuracy=round(statistics.mean(accuracies), 2),
-        spread=round(statistics.stdev(accuracies), 2) if len(accuracies) > 1 else 0.0,
+        spread=round(statistics.stdev(accuracies), 2) if len(accuracies) > 1 else None,
         seeds=tuple(seeds),
         seconds=round(statistics.median(sum(run.timings) for run in runs), 1),
         hardware=f"{facts['threads']} of {facts['cores']} cores, {facts['processor']}, {facts['precision']}",
@@ -63,7 +63,7 @@ def write_down(name: str, measured: Measured) -> None:
     """Put the figures at the end of the recipe's file, in place of older ones."""
     path = NAMED / f"{name}.toml"
     recipe = path.read_text().partition("\n[[measured]]")[0].rstrip()
-    figures = tomli_w.dumps({"measured": [measured.model_dump(mode="json")]})
+    figures = tomli_w.dumps({"measured": [measured.model_dump(mode="json", exclude_none=True)]})
     path.write_text(f"{recipe}\n\n{figures}")
 
 
@@ -77,9 +77,10 @@ def table() -> str:
         recipe = load_recipe(name)
         (measured,) = recipe.measured
         seeds = ", ".join(map(str, measured.seeds))
+        spread = "" if measured.spread is None else f" ± {measured.spread:.2f}"
         lines.append(
             f"| `{name}` | {recipe.about} | {parameters(plan(recipe)):,} | {recipe.training.epochs} "
-            f"| {measured.accuracy:.2f} ± {measured.spread:.2f} % | {seeds} | {measured.seconds:,.0f} |"
+            f"| {measured.accuracy:.2f}{spread} % | {seeds} | {measured.seconds:,.0f} |"
         )
     return "\n".join(lines)
 

@@ -135,7 +135,7 @@ class Measured(_Part):
     dataset: str
     engine: str
     accuracy: float  # mean over seeds, in per cent
-    spread: float  # standard deviation over seeds, in percentage points
+    spread: float | None = None  # standard deviation over seeds, in percentage points
     seeds: tuple[int, ...]
     seconds: float  # median of a whole training
     hardware: str

@@ -143,7 +143,7 @@ def test_demo_without_data_and_network_uses_drawn_garments_and_says_so(lapel: La
     assert result.stdout.rstrip().splitlines()[-2].startswith("These are drawn garments, not Fashion-MNIST")
     page = (tmp_path / "runs/cnn-fast-1/report/index.html").read_text()
     assert "drawn garments" in page
-    accuracy = float(re.search(r"([\d.]+)% of 1,000 test pictures", result.stdout)[1])  # type: ignore[index]
+    accuracy = float(re.search(r"([\d.]+)% of 1,000 test pictures", result.stdout)[1])
     assert accuracy > 90
     assert len(list((tmp_path / "runs/cnn-fast-1/pictures").glob("*.png"))) == 3
 

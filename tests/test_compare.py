@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from made_runs import made_answers, made_dataset, made_run
 from PIL import Image
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+from scipy.stats import binomtest
 
 from lapel.cli import lapel
 from lapel.compare import compare

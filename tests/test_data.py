@@ -242,7 +242,7 @@ def test_get_writes_another_form_and_says_where(lapel: Lapel, tmp_path: Path, ga
 
 def test_the_forms_offered_are_those_that_can_be_written() -> None:
     form = next(option for option in data.commands["get"].params if option.name == "form")
-    assert set(form.type.choices) == set(FORMS)  # type: ignore[attr-defined]
+    assert set(form.type.choices) == set(FORMS)
 
 
 @pytest.mark.parametrize("words", [(), ("--mean", "--out", "garments.png")])

@@ -103,7 +103,7 @@ def local(url: str) -> bool:
 
 
 def get(server: Server, folder: Path, *kinds: str, **how: object) -> bytes:
-    fetch([FILE], folder, [server.mirror(kind) for kind in kinds], allow=local, **how)  # type: ignore[arg-type]
+    fetch([FILE], folder, [server.mirror(kind) for kind in kinds], allow=local, **how)
     assert sorted(path.name for path in folder.iterdir()) == [".lock", FILE.name]
     return (folder / FILE.name).read_bytes()
 

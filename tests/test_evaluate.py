@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sklearn.metrics as reference  # type: ignore[import-untyped]
+import sklearn.metrics as reference
 from click.testing import CliRunner
 from made_runs import NAMES, made_answers, made_dataset, made_run
 

@@ -175,7 +175,7 @@ def test_the_readme_tree_is_the_tree() -> None:
     told, folders = set(), [""]
     for line in tree[1].splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
-        for name in re.match(r"[\w/.]+( [\w.]+\.py)*", line.strip())[0].split():  # type: ignore[index]
+        for name in re.match(r"[\w/.]+( [\w.]+\.py)*", line.strip())[0].split():
             folders[depth:] = [folders[depth - 1] + name]
             told.add(folders[depth])
     there = {str(path.relative_to(SOURCE)) for path in FILES} | {"__init__.py"}

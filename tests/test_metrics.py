@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sklearn.metrics as reference  # type: ignore[import-untyped]
+import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+from scipy.stats import binomtest
 
 from lapel import metrics
 from lapel.errors import LapelError

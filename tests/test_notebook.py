@@ -189,6 +189,6 @@ def test_it_runs_on_fashion_mnist(surroundings: dict[str, Any], fashion_mnist: P
     # What the prose says of the confusions.
     tops = {"Shirt", "T-shirt/top", "Pullover", "Coat", "Dress"}
     for line in printed(cells["top-confusions"]).splitlines()[:5]:
-        actual, predicted = re.search(r"× (.+) taken for (.+) \(", line).groups()  # type: ignore[union-attr]
+        actual, predicted = re.search(r"× (.+) taken for (.+) \(", line).groups()
         assert {actual, predicted} <= tops
     assert not list(work.iterdir()), "the notebook leaves files beside itself"

@@ -152,4 +152,4 @@ def test_unknown_name_missing_file_and_broken_toml(tmp_path: Path) -> None:
 
 def test_a_recipe_does_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        load_recipe("cnn").name = "other"  # type: ignore[misc]
+        load_recipe("cnn").name = "other"

@@ -55,21 +55,27 @@ def train(
     if resume is not None:
         _refuse_with_resume()
 
+    from ..data import load_data
     from ..recipes import load_recipe
-    from ..runs import open_run
+    from ..runs import dataset_of, open_run
     from ..train import resume as go_on
     from ..train import train as begin
+    from .loading import download_progress
     from .progress import TrainingProgress
 
+    stopped = open_run(resume) if resume is not None else None
+    chosen = load_recipe(recipe, settings) if recipe is not None else None
+    with download_progress() as progress:
+        pictures = dataset_of(stopped, progress) if stopped else load_data(data, progress=progress)
     with TrainingProgress(quiet=quiet) as watch:
         try:
-            if resume is not None:
-                run = go_on(open_run(resume), watch=watch, tensorboard=tensorboard)
+            if stopped:
+                run = go_on(stopped, pictures, watch=watch, tensorboard=tensorboard)
             else:
-                assert recipe is not None
+                assert chosen is not None
                 run = begin(
-                    load_recipe(recipe, settings),
-                    data,
+                    chosen,
+                    pictures,
                     engine=engine,
                     seed=seed,
                     device=device,
@@ -100,8 +106,12 @@ def import_(file: Path, recipe: str, data: str, path: Path | None) -> None:
     The file is read as data only: one that holds code is refused.
     """
     from ..bring import import_weights
+    from ..data import load_data
+    from .loading import download_progress
 
-    run = import_weights(file, recipe, data, path=path)
+    with download_progress() as progress:
+        pictures = load_data(data, progress=progress)
+    run = import_weights(file, recipe, pictures, path=path)
     click.echo(f"Judge it with: lapel evaluate {run.path}", err=True)
     click.echo(run.path)
 

@@ -14,7 +14,7 @@ from lapel.data.dataset import Dataset
 from lapel.engines import Epoch, load_engine
 from lapel.engines.torch.augment import augment
 from lapel.engines.torch.device import choose_device, choose_precision
-from lapel.engines.torch.fit import Fitting
+from lapel.engines.torch.fitting import Fitting
 from lapel.engines.torch.optimize import learning_rate
 from lapel.engines.weights import draw, fitted, from_pytorch, shapes, to_pytorch
 from lapel.errors import LapelError, ModelError, RecipeError
@@ -197,6 +197,25 @@ def test_class_weights_weigh_the_loss() -> None:
     surprise = np.log(np.exp(answers).sum(1)) - answers[np.arange(len(learned)), learned.labels]
     expected = np.average(surprise, weights=np.array([3.0, 1.0, 1.0, 0.5])[learned.labels])
     assert fit(recipe, dataset).epoch().loss == pytest.approx(expected, rel=1e-4)
+
+
+class TestDropout:
+    def dropout(self, rate: float) -> nn.Module:
+        layers = [{"kind": "flatten"}, {"kind": "dropout", "rate": rate}, {"kind": "dense"}]
+        recipe = parse({"name": "dropping", "layers": layers}, "dropping")
+        return engine.build(recipe, (28, 28, 1), 10, draw(plan(recipe), 0)).get_submodule("1")
+
+    def test_keeps_the_share_and_the_mean_it_should(self) -> None:
+        numbers = torch.ones(333, 1001)  # 333,333 numbers: the standard error of a share is 0.08 points
+        dropped = self.dropout(0.3).train()(numbers)
+        assert float((dropped > 0).float().mean()) == pytest.approx(0.7, abs=0.005)
+        assert float(dropped.mean()) == pytest.approx(1, abs=0.007)
+        assert float(dropped.max()) == pytest.approx(1 / 0.7, rel=1e-4)
+
+    def test_drops_nothing_at_a_rate_of_nothing_or_when_judging(self) -> None:
+        numbers = torch.ones(7, 5)
+        assert torch.equal(self.dropout(0.0).train()(numbers), numbers)
+        assert torch.equal(self.dropout(0.5).eval()(numbers), numbers)
 
 
 class TestLearningRate:

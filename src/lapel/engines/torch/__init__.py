@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
 from .. import Shape
-from .fit import Fitting as fit  # noqa: N813
-from .fit import probabilities, weights
+from .fitting import Fitting as fit  # noqa: N813
+from .fitting import probabilities, weights
 from .network import Chain
 from .pth import read_pth, to_pth
 

@@ -9,8 +9,8 @@ import torch
 
 from ...errors import LapelError
 
-# Multiplications a step below which casting the weights to bf16 costs more than it saves, and threads wait
-# for each other longer than they help (LOG.md has the figures).
+# Multiplications a step below which casting to bf16 costs more than it saves, and threads wait for each other
+# longer than they help (LOG.md has the figures).
 _SMALL = 30_000_000
 
 
@@ -35,7 +35,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(asked: str, device: torch.device, work: int) -> str:
-    """ "bf16" where the hardware is fast at it and a step has `work` multiplications enough, else "fp32"."""
+    """What is asked for; for "auto", "bf16" where the hardware is fast at it and a step has enough `work`."""
     if asked in ("fp32", "bf16"):
         return asked
     return "bf16" if _fast_bf16(device) and work >= _SMALL else "fp32"

@@ -56,6 +56,23 @@ class _Residual(nn.Module):
         return result
 
 
+class _Dropout(nn.Module):
+    """What `nn.Dropout` does, its masks drawn four numbers at a time: a third of the time on a CPU."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self._least = round((rate - 0.5) * 65536)  # of a random int16, for a number to be kept
+        self._grow = 65536 / (32768 - self._least)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop a share of the numbers and grow the others to make up for it; nothing when not training."""
+        if not self.training:
+            return x
+        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= self._least
+        return x * kept.to(x.dtype).mul_(self._grow)
+
+
 class _Function(nn.Module):
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -90,7 +107,7 @@ def _module(step: Step) -> tuple[nn.Module, Callable[[Tensor], Tensor] | None]:
             return kind(takes[0], eps=layer.epsilon, momentum=layer.momentum), None
         case Dropout():
             whole = layer.whole_channels and len(takes) == 3
-            return nn.Dropout2d(layer.rate) if whole else nn.Dropout(layer.rate), None
+            return nn.Dropout2d(layer.rate) if whole else _Dropout(layer.rate), None
         case Activate():
             return nn.Identity(), _ACTIVATIONS.get(layer.by)
         case Residual():

@@ -37,6 +37,7 @@ class Optimizer:
 
     def __init__(self, network: nn.Module, training: Training) -> None:
         named = dict(network.named_parameters())
+        self._weights = list(named.values())
         kernels = [weight for weight in named.values() if weight.ndim > 1]
         others = [weight for weight in named.values() if weight.ndim <= 1]
         fused = next(iter(named.values())).device.type in ("cpu", "cuda", "mps")
@@ -77,8 +78,7 @@ class Optimizer:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
-            optimizer.zero_grad()
-        for weight, _ in self._matrices:
+        for weight in self._weights:
             weight.grad = None
 
     def state(self) -> dict[str, Tensor]:

@@ -88,8 +88,8 @@ def table() -> str:
 def write_table() -> None:
     """Put the table between its marks in README."""
     text = README.read_text()
-    marks = r"(<!-- recipes -->\n).*?(\n<!-- /recipes -->)"
-    README.write_text(re.sub(marks, lambda found: found[1] + table() + found[2], text, flags=re.DOTALL))
+    marks = r"(<!-- recipes -->\n).*?(<!-- /recipes -->)"
+    README.write_text(re.sub(marks, lambda found: f"{found[1]}{table()}\n{found[2]}", text, flags=re.DOTALL))
 
 
 def main() -> None:

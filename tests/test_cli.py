@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -76,7 +77,10 @@ def test_quiet_says_nothing_but_the_run(lapel: Lapel, files: Path) -> None:
 def test_ctrl_c_stops_cleanly_and_resume_goes_on(files: Path) -> None:
     command = [sys.executable, "-m", "lapel", "train"]
     more = ["small.toml", "--data", "blobs.npz", "--set", "training.epochs=2000", "--run", "mine"]
+    # Tests that run in the background may have been told to ignore Ctrl-C, and their children would too.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([*command, *more], cwd=files, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, heeded)
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch"):
@@ -120,7 +124,7 @@ def test_what_cannot_be_done_is_one_clear_line_with_a_hint(
 
 
 def test_a_reader_who_leaves_early_is_no_error(files: Path) -> None:
-    command = f"{sys.executable} -m lapel recipes cnn-deep | head -1"
+    command = f"{shlex.quote(sys.executable)} -m lapel recipes cnn-deep | head -1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert result.stderr == ""
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import binomtest
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed (pip install 'lapel[notebook]')")
 
@@ -126,7 +127,9 @@ def check(cells: dict[str, list[Any]], *, fingerprint: str, dense: float, cnn: f
     accuracies = [float(share) for share in re.findall(r"([\d.]+)% of", printed(cells["compare"]))]
     assert accuracies[0] >= dense
     assert accuracies[1] > accuracies[0]
-    assert float(found("McNemar's p: (.+)", cells["compare"])) < 0.01
+    duel = [int(found(rf"only {name} is right about +(\d+)", cells["compare"])) for name in ("dense", "cnn")]
+    chance = binomtest(duel[0], sum(duel)).pvalue
+    assert float(found("McNemar's p: (.+)", cells["compare"])) == pytest.approx(chance, rel=0.05)
 
     test, low, high = map(float, re.findall(r"([\d.]+)%", printed(cells["look"]).replace("95 %", "")))
     assert low < test < high
@@ -186,6 +189,7 @@ def test_it_runs_on_fashion_mnist(surroundings: dict[str, Any], fashion_mnist: P
 
     fingerprint = load_data("fashion-mnist", download=False).fingerprint
     check(cells, fingerprint=fingerprint, dense=86, cnn=88, counted="6,000 pictures")
+    assert float(found("McNemar's p: (.+)", cells["compare"])) < 0.01
     # What the prose says of the confusions.
     tops = {"Shirt", "T-shirt/top", "Pullover", "Coat", "Dress"}
     for line in printed(cells["top-confusions"]).splitlines()[:5]:

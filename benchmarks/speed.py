@@ -1,10 +1,9 @@
-"""Lapel beside the usual tutorials, on the same pictures, in one run.
+"""Lapel's engines beside the usual tutorials, on the same pictures, in one run.
 
-    python benchmarks/speed.py [--repeats 3] [--keras-python PATH]
+    python benchmarks/speed.py [--repeats 3] [--networks dense cnn cnn-simple]
 
 Every repeat runs each contender once, in its own process, one after the other; what counts is the ratio of
-the medians. Keras is measured where an interpreter that has it is given. Fashion-MNIST must be at hand; its
-test pictures are not touched.
+the medians. Fashion-MNIST must be at hand; its test pictures are not touched.
 """
 
 from __future__ import annotations
@@ -23,6 +22,12 @@ import numpy as np
 from lapel import load_data
 
 TUTORIALS = Path(__file__).parent / "tutorials"
+# What each network is measured against; a tutorial is called with the split, the seed and its own words.
+RIVALS = {
+    "dense": ("Keras `fit`", "keras_fit.py", ["dense"]),
+    "cnn": ("Keras `fit`", "keras_fit.py", ["cnn"]),
+    "cnn-simple": ("DataLoader loop", "torch_loop.py", []),
+}
 OURS = """
 import json, sys, time
 from lapel.data import load_data
@@ -30,16 +35,15 @@ from lapel.engines import load_engine
 from lapel.engines.weights import draw
 from lapel.recipes import load_recipe
 from lapel.recipes.plan import plan
-recipe, seed = load_recipe(sys.argv[1]), int(sys.argv[2])
+recipe, engine, seed = load_recipe(sys.argv[1]), load_engine(sys.argv[2]), int(sys.argv[3])
 dataset = load_data("fashion-mnist")
 learned, held = dataset.split(recipe.training.validation, 0)
-engine = load_engine("torch")
 network = engine.build(recipe, dataset.shape, 10, draw(plan(recipe), seed))
-fitting = engine.fit(network, learned, held, recipe, seed=seed, device="cpu", precision="auto")
 began = time.perf_counter()
+fitting = engine.fit(network, learned, held, recipe, seed=seed, device="cpu", precision="auto")
 for _ in range(recipe.training.epochs):
     epoch = fitting.epoch()
-    fitting.weights(), fitting.state()
+    fitting.saved(), fitting.state()
 print(json.dumps({"seconds": time.perf_counter() - began, "accuracy": epoch.validation_accuracy}))
 """
 
@@ -50,14 +54,35 @@ def measure(command: list[str]) -> dict[str, float]:
     return dict(json.loads(result.stdout.splitlines()[-1]))
 
 
+def contenders(network: str, split: Path, seed: int) -> dict[str, list[str]]:
+    """The commands that train one network with one seed: the tutorial first."""
+    name, file, words = RIVALS[network]
+    tutorial = [sys.executable, str(TUTORIALS / file), str(split), str(seed), *words]
+    ours = {
+        f"Lapel, {engine}": [sys.executable, "-c", OURS, network, engine, str(seed)]
+        for engine in ("keras", "torch")
+    }
+    return {name: tutorial, **ours}
+
+
+def loading() -> float:
+    """The median of five times that loading the four gz files takes, checksums included."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        load_data("fashion-mnist")
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--keras-python", help="an interpreter that has Keras and TensorFlow")
+    parser.add_argument("--networks", nargs="+", default=list(RIVALS), choices=list(RIVALS))
     asked = parser.parse_args()
-    dataset = load_data("fashion-mnist")
-    learned, held = dataset.split(0.1, 0)
+    learned, held = load_data("fashion-mnist").split(0.1, 0)
+    taken: dict[tuple[str, str], list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         split = Path(folder) / "split.npz"
         np.savez(
@@ -67,41 +92,18 @@ def main() -> None:
             held_pictures=held.pictures[..., 0],
             held_labels=held.labels,
         )
-        ours = [sys.executable, "-c", OURS]
-        contenders = {
-            "cnn-simple, DataLoader loop": [sys.executable, str(TUTORIALS / "torch_loop.py"), str(split)],
-            "cnn-simple, Lapel": [*ours, "cnn-simple"],
-            "dense, Lapel": [*ours, "dense"],
-        }
-        if asked.keras_python:
-            contenders["dense, Keras fit"] = [
-                asked.keras_python,
-                str(TUTORIALS / "keras_dense.py"),
-                str(split),
-            ]
-        taken: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
-        for repeat in range(asked.repeats):
-            for name, command in contenders.items():
-                taken[name].append(measure([*command, str(repeat)]))
-                print(f"{name}: {taken[name][-1]}", file=sys.stderr)
-    loading = []
-    for _ in range(5):
-        began = time.perf_counter()
-        load_data("fashion-mnist")
-        loading.append(time.perf_counter() - began)
-    seconds = {name: statistics.median(run["seconds"] for run in runs) for name, runs in taken.items()}
-    accuracy = {name: statistics.mean(run["accuracy"] for run in runs) for name, runs in taken.items()}
-    print("| network | contender | seconds | ratio | validation accuracy |\n|---|---|---|---|---|")
-    for name in contenders:
-        network, _, contender = name.partition(", ")
-        rival = next(
-            (other for other in contenders if other.startswith(network) and not other.endswith("Lapel")), name
-        )
-        print(
-            f"| `{network}` | {contender} | {seconds[name]:.1f} | {seconds[name] / seconds[rival]:.3f} "
-            f"| {accuracy[name]:.2%} |"
-        )
-    print(f"\nLoading the four gz files, checksums included: {statistics.median(loading):.2f} s.")
+        for seed in range(asked.repeats):
+            for network in asked.networks:
+                for name, command in contenders(network, split, seed).items():
+                    taken.setdefault((network, name), []).append(measure(command))
+                    print(f"{network}, {name}: {taken[network, name][-1]}", file=sys.stderr)
+    seconds = {who: statistics.median(run["seconds"] for run in runs) for who, runs in taken.items()}
+    print("| network | contender | seconds | ratio | validation accuracy |\n|---|---|---:|---:|---:|")
+    for (network, name), runs in taken.items():
+        ratio = seconds[network, name] / seconds[network, RIVALS[network][0]]
+        accuracy = statistics.mean(run["accuracy"] for run in runs)
+        print(f"| `{network}` | {name} | {seconds[network, name]:.1f} | {ratio:.3f} | {accuracy:.2%} |")
+    print(f"\nLoading the four gz files, checksums included: {loading():.2f} s.")
 
 
 if __name__ == "__main__":

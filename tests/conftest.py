@@ -12,6 +12,7 @@ import pytest
 
 # Tests run side by side: each process keeps to one core, and gives the same bits whatever the machine.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)

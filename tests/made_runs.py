@@ -8,6 +8,7 @@ import numpy as np
 
 from lapel.data import Dataset, Split
 from lapel.engines import Epoch
+from lapel.engines.weights import packed
 from lapel.metrics import Numbers, Probabilities
 from lapel.recipes import load_recipe
 from lapel.runs import Run, new_run
@@ -74,6 +75,6 @@ def made_run(
         Epoch(n, 1 / n, 0.6 + 0.05 * n, 1.2 / n, 0.9 - 0.1 * abs(n - 2), 0.001) for n in range(1, epochs + 1)
     ]
     if history:
-        weights = {"1.weight": np.zeros((2, 2), dtype=np.float32)}
+        weights = packed({"1.weight": np.zeros((2, 2), dtype=np.float32)})
         run.keep(history, [1.5] * epochs, weights, {"epoch": np.array(epochs)})
     return run

@@ -16,10 +16,12 @@ from lapel.cli import lapel
 from lapel.commands.judge import _print_report
 from lapel.commands.paper import paper
 from lapel.data import Dataset, Split, save_data
-from lapel.errors import LapelError, RunError
+from lapel.errors import LapelError, ModelError, RunError
 from lapel.evaluate import Report, evaluate, held_out, judge
+from lapel.export import export
 from lapel.recipes import load_recipe
-from lapel.runs import Run, open_run
+from lapel.runs import Run, dataset_of, open_run
+from lapel.tagger import load_tagger
 from lapel.train import train
 
 
@@ -168,3 +170,73 @@ def test_splits_judged_are_splits_of_the_dataset(tmp_path: Path, dataset: Datase
     expected: Split = dataset.split(0.1, 5)[1]
     assert np.array_equal(validation.pictures, expected.pictures)
     assert held_out(run, dataset, "test") is dataset.test
+
+
+def test_a_model_is_judged_as_the_run_that_it_was_made_of(filed: Path) -> None:
+    run = open_run(filed)
+    by_run = evaluate(run)
+    dataset = dataset_of(run)
+    model = export(run, dataset=dataset).path
+    for judged in (model, str(model), load_tagger(model)):
+        report = evaluate(judged, dataset=dataset)
+        assert (report.accuracy, report.pictures, report.split) == (by_run.accuracy, 16, "validation")
+        assert report.confusion == by_run.confusion
+        assert report.test_looks is None
+    assert evaluate(model, split="test", dataset=dataset).pictures == 80
+    assert Report.from_json(report.to_json()) == report
+    assert len(run.looks) == 1
+
+
+def test_a_model_of_other_classes_or_pictures_is_refused(filed: Path) -> None:
+    run = open_run(filed)
+    model = export(run, dataset=dataset_of(run)).path
+    with pytest.raises(ModelError, match=r"tells 4 classes apart .*; rows has 5") as caught:
+        evaluate(model, dataset=made_dataset(("a", "b", "c", "d", "e"), size=28))
+    assert "--data" in caught.value.hint
+    with pytest.raises(ModelError, match="takes uint8 pictures of shape"):
+        evaluate(model, dataset=made_dataset(size=8))
+
+
+def test_a_model_whose_classes_stand_in_another_order_is_judged_by_name(filed: Path) -> None:
+    run = open_run(filed)
+    dataset = dataset_of(run)
+    model = export(run, dataset=dataset).path
+    turned = Dataset(
+        "turned",
+        Split(dataset.train.pictures, 3 - dataset.train.labels),
+        None,
+        tuple(reversed(dataset.class_names)),
+    )
+    tagger = load_tagger(model)
+    report = evaluate(model, dataset=turned)
+    held = turned.split(0.1, 0)[1]
+    answers = tagger.probabilities(held.pictures)[:, ::-1].argmax(axis=1)
+    assert report.class_names == turned.class_names
+    assert report.accuracy == np.mean(answers == held.labels)
+
+
+def test_the_verb_judges_a_model_and_writes_its_report_where_asked(filed: Path, tmp_path: Path) -> None:
+    run = open_run(filed)
+    model = str(export(run, dataset=dataset_of(run)).path)
+    data = ["--data", str(tmp_path / "rows.npz")]
+    result = CliRunner().invoke(lapel, ["evaluate", model, *data], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "16 validation pictures of rows" in result.stdout
+    assert "test set" not in result.stdout
+    assert not (filed / "report").exists()
+    folder = tmp_path / "page"
+    more = ["--report", str(folder), "--json", "--test"]
+    result = CliRunner().invoke(lapel, ["evaluate", model, *data, *more], catch_exceptions=False)
+    assert json.loads(result.stdout)["test_looks"] is None
+    page = (folder / "index.html").read_text()
+    assert "model on rows" in page
+    assert "How it was made" in page
+    assert "Recipe</h2>" not in page
+    assert "Learning" not in page
+    assert "Test set looked at" not in (folder / "report.md").read_text()
+
+
+def test_flags_that_do_not_go_together(filed: Path) -> None:
+    for words in (["--data", "mnist"], ["--report", "x", "--no-report"]):
+        result = CliRunner().invoke(lapel, ["evaluate", str(filed), *words])
+        assert result.exit_code == 2, result.output

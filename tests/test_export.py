@@ -13,7 +13,7 @@ import pytest
 from lapel.data.catalog import FASHION_CLASSES
 from lapel.data.dataset import Dataset, Split
 from lapel.engines import load_engine
-from lapel.engines.weights import draw, save_weights
+from lapel.engines.weights import draw, packed
 from lapel.environment import environment
 from lapel.errors import LapelError, ModelError, RunError
 from lapel.export import card_of, export
@@ -55,15 +55,14 @@ def run_of(data: Dataset, folder: Path, origin: str | None = None) -> Run:
         RECIPE,
         replace(data, origin=origin),
         data.split(0.1, 5)[1],
-        engine="torch",
-        version="2",
+        engine={"name": "torch", "version": "2"},
         device="cpu",
         precision="fp32",
         threads=1,
         seed=5,
     )
     run = new_run(RECIPE, around, folder)
-    save_weights(draw(plan(RECIPE, data.shape, 3), seed=1), run.weights_path)
+    run.weights_path.write_bytes(packed(draw(plan(RECIPE, data.shape, 3), seed=1)))
     return run
 
 

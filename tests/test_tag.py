@@ -227,8 +227,9 @@ def test_the_newest_finished_run_is_used_and_exported_when_its_weights_are_newer
     for number, name in enumerate(["old", "newest", "unfinished"]):
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
-        for file in ("recipe.toml", "environment.json", "weights.safetensors"):
+        for file in ("recipe.toml", "weights.safetensors"):
             (folder / file).touch()
+        (folder / "environment.json").write_text('{"engine": {"name": "torch"}}')
         os.utime(folder / "recipe.toml", (number, number))
         if name != "unfinished":
             (folder / "done.json").write_text("{}")

@@ -25,7 +25,7 @@ _HOMES = {
     "compare": "compare",
     "evaluate": "evaluate",
     "export": "export",
-    "import_weights": "bring",
+    "import_model": "bring",
     "list_runs": "runs",
     "load_data": "data",
     "load_recipe": "recipes",
@@ -45,7 +45,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
-    "import_weights",
+    "import_model",
     "list_runs",
     "load_data",
     "load_recipe",
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .bring import import_weights
+    from .bring import import_model
     from .compare import compare
     from .data import load_data, save_data
     from .data.dataset import Dataset

@@ -17,7 +17,7 @@ _VERBS = {
     "data": "data:data",
     "recipes": "runs:recipes",
     "train": "train:train",
-    "import": "train:import_",
+    "import": "bring:import_",
     "runs": "runs:runs",
     "evaluate": "judge:evaluate",
     "compare": "judge:compare",

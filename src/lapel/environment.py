@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,7 @@ def environment(
     dataset: Dataset,
     held: Split,
     *,
-    engine: str,
-    version: str,
+    engine: Mapping[str, str],
     device: str,
     precision: str,
     threads: int,
@@ -29,7 +29,7 @@ def environment(
 ) -> dict[str, Any]:
     """Versions, machine, dataset and seed of a run, as plain data.
 
-    `held` is the validation part of the dataset.
+    `engine` has its name and versions; `held` is the validation part of the dataset.
     """
     return {
         "lapel": __version__,
@@ -38,7 +38,7 @@ def environment(
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "engine": {"name": engine, "version": version},
+        "engine": dict(engine),
         "device": device,
         "precision": precision,
         "threads": threads,

@@ -1,26 +1,31 @@
-"""A run and its dataset -> report: how well the run answers pictures it has not learned from."""
+"""A run or a model and a dataset -> report: how well it answers pictures it has not learned from."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from . import metrics
-from .data import Progress
+from .data import Progress, load_data
+from .data.catalog import CATALOG, FASHION_MNIST
 from .data.dataset import Dataset, Split
-from .engines import load_engine
-from .errors import LapelError, RunError
-from .runs import Run, dataset_of, same_data
+from .errors import LapelError, ModelError, RunError
+from .runs import Run, dataset_of, open_run, same_data
+from .tagger import Tagger, load_tagger
 
 SplitName = Literal["validation", "test"]
+
+_VALIDATION = 0.1  # of the training pictures, for a model, which does not know its recipe's share
+_BATCH = 256  # pictures handed to a model at once
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found when a run was judged on one split of its dataset."""
+    """What was found when a run or a model was judged on one split of a dataset."""
 
     run: str
     split: str
@@ -40,7 +45,7 @@ class Report:
     per_class: tuple[metrics.ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]  # row: actual class, column: predicted class
     confusions: tuple[metrics.Confusion, ...]  # the most frequent first
-    test_looks: int  # how often the test pictures have been looked at, this time included
+    test_looks: int | None  # at the test pictures, this one included; None: a model does not count them
 
     def to_json(self) -> str:
         """The report as JSON text that `from_json` reads back."""
@@ -71,7 +76,7 @@ def judge(
     dataset: str,
     run: str = "",
     fingerprint: str = "",
-    test_looks: int = 0,
+    test_looks: int | None = 0,
 ) -> Report:
     """Work out every figure of a report from probabilities (n, classes) and labels (n).
 
@@ -106,26 +111,85 @@ def judge(
 
 
 def evaluate(
-    run: Run,
+    judged: Run | Tagger | str | Path,
     *,
     split: SplitName = "validation",
     dataset: Dataset | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Judge a run on the pictures that were held out from its training, or on the test pictures.
+    """Judge a run or a model on validation pictures, or on the test pictures.
 
-    Without `dataset` the run's own is loaded. The probabilities are kept in the run, so that a comparison
-    or a report needs no engine, and every look is written down.
+    `judged` may be the name or path of a run, or the path of a model file. The validation pictures of a run
+    are those that were held out from its training; those of a model the tenth that a training with its seed
+    would hold out. Without `dataset` the run's own is loaded, or that of the model's card. The probabilities
+    are kept in the run, so that a comparison or a report needs no engine, and every look is written down.
 
     Raises RunError where the run holds no weights yet, where the dataset is not the one that the run was
-    trained on, or where it has no such pictures; DataError where the dataset cannot be had.
+    trained on, or where it has no such pictures; ModelError where a model has other classes or pictures than
+    the dataset; DataError where the dataset cannot be had.
 
     >>> evaluate(open_run("runs/cnn"), split="test").accuracy  # doctest: +SKIP
     0.9121
     """
+    if isinstance(judged, str | Path):
+        judged = load_tagger(judged) if is_model(judged) else open_run(judged)
+    if isinstance(judged, Tagger):
+        return _of_model(judged, split, dataset or dataset_for(judged, progress))
+    return _of_run(judged, split, dataset, progress)
+
+
+def is_model(name_or_path: str | Path) -> bool:
+    """Whether this is the path of a model, and not the name or path of a run."""
+    return Path(name_or_path).is_file() or Path(name_or_path).suffix == ".onnx"
+
+
+def dataset_for(tagger: Tagger, progress: Progress | None = None) -> Dataset:
+    """The dataset that a model's card names, where Lapel knows it by that name; else Fashion-MNIST."""
+    named = tagger.card.made.get("dataset")
+    return load_data(str(named) if named in CATALOG else FASHION_MNIST, progress=progress)
+
+
+def held_for(tagger: Tagger, dataset: Dataset, split: str) -> Split:
+    """The pictures of a split to judge a model on. Raises RunError as `held_out` does."""
+    if split == "validation":
+        seed = tagger.card.made.get("seed")
+        return dataset.split(_VALIDATION, seed if isinstance(seed, int) else 0)[1]
+    return _test(dataset, split)
+
+
+def answers_of(tagger: Tagger, held: Split, dataset: Dataset) -> metrics.Probabilities:
+    """What a model answers, its classes in the dataset's order. Raises ModelError where they are others."""
+    names = tagger.card.class_names
+    if set(names) != set(dataset.class_names):
+        raise ModelError(
+            f"{tagger.card.name} tells {len(names)} classes apart ({_some(names)}); {dataset.name} has "
+            f"{len(dataset.class_names)} ({_some(dataset.class_names)}).",
+            "Judge it on a dataset of its own classes: --data.",
+        )
+    order = [names.index(name) for name in dataset.class_names]
+    starts = range(0, len(held), _BATCH)
+    parts = [tagger.probabilities(held.pictures[start : start + _BATCH]) for start in starts]
+    return np.concatenate(parts)[:, order]
+
+
+def _of_model(tagger: Tagger, split: str, dataset: Dataset) -> Report:
+    held = held_for(tagger, dataset, split)
+    return judge(
+        answers_of(tagger, held, dataset),
+        held.labels,
+        dataset.class_names,
+        split=split,
+        dataset=dataset.name,
+        run=tagger.card.name,
+        fingerprint=dataset.fingerprint,
+        test_looks=None,
+    )
+
+
+def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | None) -> Report:
     dataset = dataset_of(run, progress) if dataset is None else same_data(run, dataset)
     held = held_out(run, dataset, split)
-    engine = load_engine(run.environment["engine"]["name"])
+    engine = run.engine()
     network = engine.build(run.recipe, dataset.shape, len(dataset.class_names), run.weights())
     probabilities = engine.probabilities(network, held.pictures)
     metrics.checked(probabilities, held.labels)
@@ -152,11 +216,19 @@ def held_out(run: Run, dataset: Dataset, split: str) -> Split:
     """
     if split == "validation":
         return dataset.split(run.recipe.training.validation, run.environment["seed"])[1]
+    return _test(dataset, split)
+
+
+def _test(dataset: Dataset, split: str) -> Split:
     if split != "test":
-        raise RunError(f'There is no split "{split}" to judge a run on.', "Known: validation, test.")
+        raise RunError(f'There is no split "{split}" to judge on.', "Known: validation, test.")
     if dataset.test is None:
         raise RunError(
             f"{dataset.name} has no test pictures.",
-            "Judge the run on its validation pictures: leave --test out.",
+            "Judge on the validation pictures: leave --test out.",
         )
     return dataset.test
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

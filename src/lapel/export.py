@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .card import Card
-from .data.catalog import FASHION_CLASSES
+from .data.catalog import picture_spec
 from .data.dataset import Dataset, Pictures
 from .engines import Weights, load_engine
 from .engines.onnx import to_onnx
@@ -46,7 +48,8 @@ def export(
     """Write a run as a model, to `path` or to the run's own `model.onnx`.
 
     A path that ends in .pth or .pt gets the weights alone, as a PyTorch state dict: in the order and the
-    shapes of PyTorch's own layers.
+    shapes of PyTorch's own layers. One that ends in .keras gets a Keras model, which takes the same pictures
+    and gives the same probabilities.
 
     The model is first held against the run on pictures that it has not learned from: of the run's dataset,
     which is loaded where it is not given, or drawn at random where it cannot be had.
@@ -65,12 +68,11 @@ def export(
         raise ModelError(f"{target} exists already.", "Give another path, or allow it with --overwrite.")
     card = card_of(run)
     weights = run.weights()
-    engine = load_engine(run.environment["engine"]["name"])
+    engine = run.engine()
     network = engine.build(run.recipe, card.picture.shape, len(card.class_names), weights)
     pictures, real = _pictures(run, card, dataset)
     expected = engine.probabilities(network, pictures)
-    write = _as_pytorch if target.suffix in PYTORCH_ENDINGS else _as_onnx
-    data, answers = write(run.recipe, weights, card, pictures)
+    data, answers = _writer(target)(run.recipe, weights, card, pictures)
     difference = float(np.abs(expected - answers).max())
     agreement = float(np.mean(expected.argmax(axis=1) == answers.argmax(axis=1)))
     # Written so that a difference that is no number is refused, too.
@@ -92,7 +94,7 @@ def card_of(run: Run) -> Card:
     return Card(
         name=run.recipe.name,
         class_names=tuple(dataset["class_names"]),
-        picture=_spec(dataset),
+        picture=_picture_spec(dataset),
         measured=tuple(_measured(dataset["name"], look) for look in _last_looks(run.looks)),
         made={
             "recipe": run.recipe.name,
@@ -106,16 +108,11 @@ def card_of(run: Run) -> Card:
     )
 
 
-def _spec(dataset: dict[str, Any]) -> PictureSpec:
+def _picture_spec(dataset: dict[str, Any]) -> PictureSpec:
     """How a photograph becomes a picture like those that the run has learned from."""
     if dataset["picture"]:
         return PictureSpec.from_dict(dataset["picture"])
-    height, width, channels = dataset["shape"]
-    if height != width:
-        raise ModelError(f"A model takes square pictures; those of {dataset['name']} are {width}×{height}.")
-    # Ready pictures do not say how they were made; those of Fashion-MNIST's classes were made its way.
-    garments = channels == 1 and tuple(dataset["class_names"]) == FASHION_CLASSES
-    return PictureSpec(height, channels, "garment" if garments else "plain")
+    return picture_spec(dataset["name"], tuple(dataset["shape"]), tuple(dataset["class_names"]))
 
 
 def _last_looks(looks: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -147,6 +144,12 @@ def _pictures(run: Run, card: Card, dataset: Dataset | None) -> tuple[Pictures, 
     return pictures[places], True
 
 
+def _writer(target: Path) -> Callable[[Recipe, Weights, Card, Pictures], tuple[bytes, Probabilities]]:
+    if target.suffix == ".keras":
+        return _as_keras
+    return _as_pytorch if target.suffix in PYTORCH_ENDINGS else _as_onnx
+
+
 def _as_onnx(recipe: Recipe, weights: Weights, card: Card, pictures: Pictures) -> tuple[bytes, Probabilities]:
     """The model as bytes, and what these bytes answer."""
     import onnxruntime
@@ -167,3 +170,17 @@ def _as_pytorch(
     data = torch.to_pth(to_pytorch(weights, steps))
     again = from_pytorch(torch.read_pth(BytesIO(data), "the state dict"), steps, "the state dict")
     return data, torch.probabilities(torch.build(recipe, shape, classes, again), pictures)
+
+
+def _as_keras(
+    recipe: Recipe, weights: Weights, card: Card, pictures: Pictures
+) -> tuple[bytes, Probabilities]:
+    """The Keras model as bytes, and what a network answers that was given these bytes."""
+    keras = load_engine("keras")
+    shape, classes = card.picture.shape, len(card.class_names)
+    data = keras.pack(recipe, shape, classes, weights)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(data)
+        again = keras.unpack(path, recipe, shape, classes)
+    return data, keras.probabilities(keras.build(recipe, shape, classes, again), pictures)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from .data import Progress, load_data
 from .data.dataset import Dataset
-from .engines import Epoch, Weights
-from .engines.weights import read_weights, save_weights
+from .engines import Engine, Epoch, Weights, load_engine
+from .engines.backend import any_backend
+from .engines.weights import packed, read_weights
 from .errors import LapelError, RunError, did_you_mean
 from .files import Taken, alone, sweep, told_kindly, write_atomic
 from .picture import PictureSpec
@@ -31,7 +32,7 @@ _RECIPE = "recipe.toml"
 _ENVIRONMENT = "environment.json"
 _HISTORY = "history.jsonl"
 _TIMINGS = "timings.jsonl"
-_WEIGHTS = "weights.safetensors"
+_WEIGHTS = {"torch": "weights.safetensors", "keras": "weights.keras"}  # by engine
 _CHECKPOINT = "checkpoint/last.safetensors"
 _PREDICTIONS = "predictions.npz"
 _LOOKS = "looks.jsonl"
@@ -81,7 +82,7 @@ class Run:
     @property
     def weights_path(self) -> Path:
         """The best weights so far, or the last where the recipe keeps those."""
-        return self.path / _WEIGHTS
+        return self.path / _WEIGHTS[self.environment["engine"]["name"]]
 
     @property
     def model_path(self) -> Path:
@@ -110,29 +111,36 @@ class Run:
                 f"{self.path}: no epoch has ended yet, so there are no weights.",
                 f"Go on with: lapel train --resume {self.path}",
             )
-        return read_weights(self.weights_path)[0]
+        dataset = self.environment["dataset"]
+        shape, classes = tuple(dataset["shape"]), len(dataset["class_names"])
+        return self.engine().unpack(self.weights_path, self.recipe, shape, classes)
+
+    def engine(self) -> Engine:
+        """The engine that made the run: Keras on the run's backend, or on what is at work already."""
+        made = self.environment["engine"]
+        return load_engine(made["name"], any_backend(made.get("backend")))
 
     def keep(
         self,
         history: Sequence[Epoch],
         timings: Sequence[float],
-        weights: Weights | None,
+        weights: bytes | None,
         state: Mapping[str, NDArray[Any]],
     ) -> None:
-        """Keep what an epoch came to: its weights if given, its history, and the state to go on from.
+        """Keep what an epoch came to: its weights if given (as a file), its history, the state to go on from.
 
         The state goes last: whatever is cut off before it is done again, to the same bytes.
         """
         if weights is not None:
-            save_weights(weights, self.weights_path, {"lapel.epoch": str(history[-1].number)})
+            write_atomic(self.weights_path, weights)
             (self.path / _PREDICTIONS).unlink(missing_ok=True)  # they were those of other weights
         self._write_lines(_HISTORY, [asdict(epoch) for epoch in history])
         self._write_lines(_TIMINGS, [{"seconds": round(seconds, 3)} for seconds in timings])
-        save_weights(state, self.path / _CHECKPOINT)
+        write_atomic(self.path / _CHECKPOINT, packed(state))
 
-    def adopt(self, weights: Weights) -> None:
-        """Take weights that were trained elsewhere for the run's own."""
-        save_weights(weights, self.weights_path)
+    def adopt(self, weights: bytes) -> None:
+        """Take weights that were trained elsewhere (as the engine's file) for the run's own."""
+        write_atomic(self.weights_path, weights)
 
     def state(self) -> Weights | None:
         """The state that the last whole epoch left, or None where no epoch has ended."""

@@ -37,6 +37,7 @@ def train(
     dataset: Dataset | str | Path = "fashion-mnist",
     *,
     engine: str = "torch",
+    backend: str | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -47,8 +48,10 @@ def train(
     """Train a recipe on a dataset, in a new run folder.
 
     `recipe` and `dataset` are objects, names or paths; `path` is the new run's folder (by default the next
-    free `runs/<recipe>-<number>`). `seed` decides the validation split, the first weights and everything
-    drawn while training. Ctrl-C leaves a run that `resume` goes on with.
+    free `runs/<recipe>-<number>`). `engine` is "torch" or "keras", `backend` what Keras computes with:
+    "tensorflow", "jax" or "torch" (by default what KERAS_BACKEND says). `seed` decides the validation
+    split, the first weights and everything drawn while training. Ctrl-C leaves a run that `resume` goes on
+    with.
 
     Raises LapelError: an unknown name, a network that does not fit the pictures, a loss that is no longer a
     number, a full disk.
@@ -60,15 +63,14 @@ def train(
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     pictures = dataset if isinstance(dataset, Dataset) else load_data(dataset)
-    builder = load_engine(engine)
+    builder = load_engine(engine, backend)
     learned, held = pictures.split(recipe.training.validation, seed)
     fitting = _fitting(builder, recipe, pictures, learned, held, seed, device, precision)
     facts = environment(
         recipe,
         pictures,
         held,
-        engine=engine,
-        version=builder.version(),
+        engine={"name": engine, **builder.about()},
         device=fitting.device,
         precision=fitting.precision,
         threads=fitting.threads,
@@ -91,7 +93,7 @@ def resume(
         raise RunError(f"{run.path}: this run is complete.", "Start a new one with: lapel train")
     facts, recipe = run.environment, run.recipe
     dataset = dataset_of(run) if dataset is None else same_data(run, dataset)
-    builder = load_engine(facts["engine"]["name"])
+    builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
     seed, device, precision = (facts[key] for key in ("seed", "device", "precision"))
     learned, held = dataset.split(recipe.training.validation, seed)
     fitting = _fitting(builder, recipe, dataset, learned, held, seed, device, precision)
@@ -132,7 +134,7 @@ def _go_on(run: Run, recipe: Recipe, fitting: Fitting, watch: Watch | None, tens
             history.append(epoch)
             timings.append(time.perf_counter() - began)
             best = _best(recipe, history) is epoch
-            run.keep(history, timings, fitting.weights() if best else None, fitting.state())
+            run.keep(history, timings, fitting.saved() if best else None, fitting.state())
             if board:
                 board.add(epoch)
             if watch:

@@ -13,13 +13,14 @@ import click
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write it (.onnx; .pth for a PyTorch state dict); model.onnx in the run if not given.",
+    help="Where to write it (.onnx, .pth or .keras)  [default: model.onnx in the run]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 def export(run: str, out: Path | None, overwrite: bool) -> None:
     """Write RUN as a model: one ONNX file, proved to answer as the run does.
 
-    With --out FILE.pth the weights alone are written, as a PyTorch state dict.
+    With --out FILE.pth the weights alone are written, as a PyTorch state dict; with --out FILE.keras a Keras
+    model that takes the same pictures.
     """
     from ..export import export as export_run
     from ..runs import open_run

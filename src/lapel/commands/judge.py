@@ -1,4 +1,4 @@
-"""`lapel evaluate` and `lapel compare`: how good runs are."""
+"""`lapel evaluate` and `lapel compare`: how good runs and models are."""
 
 from __future__ import annotations
 
@@ -17,31 +17,58 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run")
-@click.option("--test", is_flag=True, help="Look at the test pictures; the run remembers every look.")
+@click.argument("run", metavar="RUN|MODEL")
+@click.option("--test", is_flag=True, help="Look at the test pictures; a run remembers every look.")
+@click.option(
+    "--data", help="For a model: the dataset to judge it on  [default: that of its card, or fashion-mnist]"
+)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write the report here  [default: into the run; for a model nowhere]",
+)
 @click.option("--no-report", is_flag=True, help="Judge only; write no page and no figures.")
-def evaluate(run: str, test: bool, as_json: bool, no_report: bool) -> None:
-    """Judge RUN on its validation pictures, and write its report.
+def evaluate(
+    run: str, test: bool, data: str | None, as_json: bool, folder: Path | None, no_report: bool
+) -> None:
+    """Judge a run (by name or path) or a model file on validation pictures, and write its report.
 
-    Choose between runs by these. The test pictures are for the last look only.
+    Choose between runs by these. The test pictures are for the last look only. A model that was trained
+    elsewhere may have learned from the validation pictures too; only --test says how good it is.
     """
+    if folder is not None and no_report:
+        raise click.UsageError("--report and --no-report cannot be combined.")
     from rich.console import Console
 
-    from ..evaluate import evaluate as judged
-    from ..runs import dataset_of, open_run
+    from ..data import load_data
+    from ..evaluate import dataset_for, is_model
+    from ..evaluate import evaluate as judge
+    from ..runs import Run, dataset_of, open_run
+    from ..tagger import load_tagger
 
-    opened = open_run(run)
+    judged = load_tagger(run) if is_model(run) else open_run(run)
+    if isinstance(judged, Run) and data is not None:
+        raise click.UsageError("--data goes with a model; a run is judged on its own data.")
     with Console(stderr=True).status("reading the pictures") as status:
-        dataset = dataset_of(opened, lambda what, _done, _total: status.update(what))
+
+        def progress(what: str, _done: int, _total: int | None) -> None:
+            status.update(what)
+
+        if isinstance(judged, Run):
+            dataset = dataset_of(judged, progress)
+        else:
+            dataset = load_data(data, progress=progress) if data else dataset_for(judged, progress)
         status.update("judging")
-        report = judged(opened, split="test" if test else "validation", dataset=dataset)
+        report = judge(judged, split="test" if test else "validation", dataset=dataset)
         page = None
-        if not no_report:
+        if folder is not None or (isinstance(judged, Run) and not no_report):
             from ..report.page import write_report
 
             status.update("writing the report")
-            page = write_report(opened, report, dataset)
+            page = write_report(judged, report, dataset, folder)
     if as_json:
         click.echo(report.to_json())
     else:
@@ -88,14 +115,14 @@ def _print_report(paper: Console, report: Report) -> None:
     from rich.text import Text
 
     low, high = report.interval
-    looks = {0: "never", 1: "once"}.get(report.test_looks, f"{report.test_looks} times")
+    looks = {None: "", 0: "never", 1: "once"}.get(report.test_looks, f"{report.test_looks} times")
     paper.print(Text(f"{report.run}: {report.pictures:,} {report.split} pictures of {report.dataset}"))
     paper.print(
         f"accuracy {report.accuracy:.2%}   95 % interval {low:.2%} to {high:.2%}   n = {report.pictures:,}"
     )
     paper.print(
         f"loss {report.loss:.4f}   balanced accuracy {report.balanced_accuracy:.2%}   "
-        f"calibration error {report.calibration_error:.2%}   test set looked at {looks}\n"
+        f"calibration error {report.calibration_error:.2%}{looks and f'   test set looked at {looks}'}\n"
     )
     classes = Table(box=None, pad_edge=False)
     classes.add_column("class")

@@ -46,7 +46,7 @@ class TrainingProgress:
         _say(
             f"{recipe.name}: {environment['parameters']:,} parameters, {data['name']}, "
             f"{data['train']:,} pictures to learn and {data['validation']:,} to validate, "
-            f"{environment['engine']['name']} on {fitting.device} in {fitting.precision}, "
+            f"{_engine(environment['engine'])} on {fitting.device} in {fitting.precision}, "
             f"seed {environment['seed']}{again}"
         )
         if sys.stderr.isatty():
@@ -110,6 +110,10 @@ class TrainingProgress:
         to_come = (self._epochs - self._number + 1) * self._count - done
         seconds = round(to_come * (time.perf_counter() - self._began) / max(1, learned))
         return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def _engine(made: dict[str, str]) -> str:
+    return f"{made['name']} ({made['backend']})" if "backend" in made else made["name"]
 
 
 def _say(line: str) -> None:

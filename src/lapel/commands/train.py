@@ -1,4 +1,4 @@
-"""`lapel train` and `lapel import`: what makes a run."""
+"""`lapel train`: a recipe becomes a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: training.epochs=3."
 )
-@click.option("--engine", default="torch", show_default=True, help="What builds and fits the network.")
+@click.option("--engine", default="torch", show_default=True, help="torch or keras: what fits the network.")
+@click.option(
+    "--backend",
+    help="tensorflow, jax or torch: what Keras computes with  [default: KERAS_BACKEND, else tensorflow]",
+)
 @click.option(
     "--seed",
     default=0,
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 2**31 - 1),
     help="Decides all that is drawn.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …")
 @click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16"]))
 @click.option(
     "--run", "path", type=click.Path(path_type=Path), help="Folder of the new run  [default: runs/RECIPE-N]"
@@ -38,6 +42,7 @@ def train(
     data: str,
     settings: tuple[str, ...],
     engine: str,
+    backend: str | None,
     seed: int,
     device: str,
     precision: str,
@@ -77,6 +82,7 @@ def train(
                     chosen,
                     pictures,
                     engine=engine,
+                    backend=backend,
                     seed=seed,
                     device=device,
                     precision=precision,
@@ -93,32 +99,9 @@ def train(
     click.echo(run.path)
 
 
-@click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--recipe", required=True, help="The recipe whose network these weights are of.")
-@click.option("--data", default="fashion-mnist", show_default=True, help="Dataset the weights are for.")
-@click.option(
-    "--run", "path", type=click.Path(path_type=Path), help="Folder of the new run  [default: runs/RECIPE-N]"
-)
-def import_(file: Path, recipe: str, data: str, path: Path | None) -> None:
-    """Make a run of weights that were trained elsewhere: a PyTorch state dict (.pth, .pt) or safetensors.
-
-    The file is read as data only: one that holds code is refused.
-    """
-    from ..bring import import_weights
-    from ..data import load_data
-    from .loading import download_progress
-
-    with download_progress() as progress:
-        pictures = load_data(data, progress=progress)
-    run = import_weights(file, recipe, pictures, path=path)
-    click.echo(f"Judge it with: lapel evaluate {run.path}", err=True)
-    click.echo(run.path)
-
-
 def _refuse_with_resume() -> None:
     context = click.get_current_context()
-    for name in ("data", "settings", "engine", "seed", "device", "precision", "path"):
+    for name in ("data", "settings", "engine", "backend", "seed", "device", "precision", "path"):
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             raise click.UsageError(f"{option} cannot be changed in a run that goes on; leave it out.")

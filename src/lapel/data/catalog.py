@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from ..errors import DataError, did_you_mean
+from ..errors import DataError, ModelError, did_you_mean
+from ..picture import PictureSpec
 
 FASHION_MNIST = "fashion-mnist"
 SYNTHETIC = "synthetic"
@@ -162,6 +163,19 @@ def find(name: str) -> Known:
         raise DataError(
             f"There is no dataset named {name!r}, and no file or folder either.", did_you_mean(name, CATALOG)
         ) from None
+
+
+def picture_spec(name: str, shape: tuple[int, int, int], class_names: tuple[str, ...]) -> PictureSpec:
+    """How a photograph becomes a picture like the ready ones of dataset `name`, which do not say it.
+
+    Pictures of Fashion-MNIST's classes were made its way. Raises ModelError where they are not square, as a
+    model needs them.
+    """
+    height, width, channels = shape
+    if height != width:
+        raise ModelError(f"A model takes square pictures; those of {name} are {width}×{height}.")
+    garments = channels == 1 and class_names == FASHION_CLASSES
+    return PictureSpec(height, channels, "garment" if garments else "plain")
 
 
 def slug(name: str) -> str:

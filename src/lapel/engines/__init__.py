@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, cast, overload
 
 import numpy as np
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from ..data.dataset import Pictures, Split
 from ..errors import LapelError, MissingExtra, did_you_mean
 from ..recipes.schema import Recipe
+from .backend import load_keras
 
 Weights = dict[str, NDArray[np.floating[Any]]]  # by "<place of the layer>.<weight|bias|running_mean|…>"
 Shape = tuple[int, int, int]  # (height, width, channels)
 Network = Any  # whatever the engine builds; nobody else looks inside
 Progress = Callable[[int, int, float], None]  # (pictures done, pictures in the epoch, running loss)
 
-_ENGINES = {"torch": ("PyTorch", "train")}
+_ENGINES = ("torch", "keras")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Fitting(Protocol):
     def weights(self) -> Weights:
         """The weights that were judged: the averaged ones where the recipe averages."""
 
+    def saved(self) -> bytes:
+        """The same weights, as the file that this engine keeps them in."""
+
     def state(self) -> Weights:
         """All that is needed to go on from the end of this epoch, and the epoch's number."""
 
@@ -57,8 +62,8 @@ class Fitting(Protocol):
 class Engine(Protocol):
     """The verbs of an engine. The test pictures are never handed to one."""
 
-    def version(self) -> str:
-        """The version of the framework underneath."""
+    def about(self) -> dict[str, str]:
+        """The version of the framework, and what it computes with where that is another."""
 
     def build(self, recipe: Recipe, shape: Shape, classes: int, weights: Weights) -> Network:
         """Make the recipe's network, with these weights."""
@@ -82,6 +87,12 @@ class Engine(Protocol):
     def weights(self, network: Network) -> Weights:
         """The network's weights by their common names."""
 
+    def pack(self, recipe: Recipe, shape: Shape, classes: int, weights: Weights) -> bytes:
+        """Weights as the file that this engine keeps them in."""
+
+    def unpack(self, path: Path, recipe: Recipe, shape: Shape, classes: int) -> Weights:
+        """Read such a file. Raises ModelError where it does not hold the recipe's network."""
+
 
 class PyTorch(Engine, Protocol):
     """What the PyTorch engine can do besides."""
@@ -96,15 +107,25 @@ class PyTorch(Engine, Protocol):
 @overload
 def load_engine(name: Literal["torch"]) -> PyTorch: ...
 @overload
-def load_engine(name: str) -> Engine: ...
-def load_engine(name: str) -> Engine:
-    """The engine of this name. Raises LapelError where there is none, MissingExtra where it is not there."""
+def load_engine(name: str, backend: str | None = None) -> Engine: ...
+def load_engine(name: str, backend: str | None = None) -> Engine:
+    """The engine of this name, Keras's on the backend that is asked for.
+
+    Raises LapelError where there is none or the backend does not suit, MissingExtra where it is not
+    installed.
+    """
     if name not in _ENGINES:
         raise LapelError(f'There is no engine "{name}".', did_you_mean(name, _ENGINES))
-    framework, extra = _ENGINES[name]
+    if name == "keras":
+        load_keras(backend)
+    elif backend:
+        raise LapelError(
+            f"The engine {name} has no backend to choose; {backend} was asked for.",
+            "Only Keras has backends: add --engine keras.",
+        )
     try:
         return cast(Engine, importlib.import_module(f".{name}", __package__))
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("lapel"):
             raise
-        raise MissingExtra(framework, extra) from error
+        raise MissingExtra("PyTorch", "train") from error

@@ -36,13 +36,16 @@ _OPSET = 17
 _IR_VERSION = 8
 
 
-def to_onnx(recipe: Recipe, weights: Weights, card: Card) -> onnx.ModelProto:
+def to_onnx(
+    recipe: Recipe, weights: Weights, card: Card, *, zero: float = 0.0, span: float = 255.0
+) -> onnx.ModelProto:
     """Build the model: pictures (n, height, width, channels; uint8) in, probabilities (n, classes) out.
 
-    Scaling, layout, network, temperature and softmax lie in the graph, so that nobody who uses the model
-    can prepare its input otherwise. The same arguments give the same bytes. Raises RecipeError where the
-    recipe does not suit the card's pictures and classes, ModelError where the weights do not suit the
-    recipe, MissingExtra without onnx.
+    Our own networks take pixels from 0 to 1. Weights that were trained elsewhere may want others:
+    (pixel - zero) / span. Scaling, layout, network, temperature and softmax lie in the graph, so that
+    nobody who uses the model can prepare its input otherwise. The same arguments give the same bytes.
+    Raises RecipeError where the recipe does not suit the card's pictures and classes, ModelError where the
+    weights do not suit the recipe, MissingExtra without onnx.
     """
     try:
         import onnx
@@ -53,7 +56,10 @@ def to_onnx(recipe: Recipe, weights: Weights, card: Card) -> onnx.ModelProto:
     classes = len(card.class_names)
     steps = plan(recipe, card.picture.shape, classes)
     graph = _Graph(fitted(weights, steps, f'recipe "{recipe.name}"'))
-    scaled = graph.add("Mul", graph.add("Cast", "pictures", to=onnx.TensorProto.FLOAT), graph.number(1 / 255))
+    pixels = graph.add("Cast", "pictures", to=onnx.TensorProto.FLOAT)
+    if zero:
+        pixels = graph.add("Sub", pixels, graph.number(zero))
+    scaled = graph.add("Mul", pixels, graph.number(1 / span))
     logits = _network(graph, steps, graph.add("Transpose", scaled, perm=[0, 3, 1, 2]))
     if card.temperature != 1.0:
         logits = graph.add("Div", logits, graph.number(card.temperature))

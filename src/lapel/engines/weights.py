@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingExtra, ModelError
-from ..files import told_kindly, write_atomic
+from ..files import told_kindly
 from ..recipes.plan import Step, walk
 from ..recipes.schema import BatchNorm, Dense, Flatten, Residual
 from . import Weights
@@ -76,16 +76,14 @@ def to_pytorch(weights: Weights, steps: Sequence[Step]) -> Weights:
     return _reflattened(weights, steps, channels_last=False)
 
 
-def save_weights(
-    weights: Mapping[str, NDArray[Any]], path: Path, metadata: dict[str, str] | None = None
-) -> None:
-    """Write arrays as safetensors, whole or not at all."""
+def packed(weights: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None) -> bytes:
+    """Arrays as the bytes of a safetensors file."""
     try:
         from safetensors.numpy import save
     except ModuleNotFoundError as error:
         raise MissingExtra("safetensors", "train") from error
-    contiguous = {name: np.asarray(array, order="C") for name, array in weights.items()}
-    write_atomic(path, save(contiguous, metadata))
+    content: bytes = save({name: np.asarray(array, order="C") for name, array in weights.items()}, metadata)
+    return content
 
 
 def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:

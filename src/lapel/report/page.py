@@ -1,4 +1,4 @@
-"""A judged run -> its report: one page that needs nothing else, the same as Markdown and JSON, figures."""
+"""A judged run or model -> its report: a page that needs nothing else, Markdown, JSON and figures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from .. import metrics
 from ..data.dataset import Dataset, Split
-from ..errors import MissingExtra, RunError
-from ..evaluate import Report, held_out
+from ..engines import Epoch
+from ..errors import LapelError, MissingExtra, RunError
+from ..evaluate import Report, answers_of, held_for, held_out
 from ..files import told_kindly, write_atomic
 from ..recipes import to_toml
 from ..runs import Run
+from ..tagger import Tagger
 from . import figures
 from .style import percent, plain, png, svg
 
@@ -45,6 +47,20 @@ class _Card:
 
 
 @dataclass(frozen=True)
+class _Judged:
+    """What was judged, as the page tells of it."""
+
+    name: str
+    about: str
+    probabilities: metrics.Probabilities
+    held: Split
+    history: list[Epoch]
+    facts: list[tuple[str, str]]
+    recipe: str | None
+    surroundings: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class _Cell:
     """One cell of a confusion matrix: what it says, and how deep its colour is (0 to 1)."""
 
@@ -53,26 +69,29 @@ class _Cell:
     depth: float
 
 
-def write_report(run: Run, report: Report, dataset: Dataset) -> Path:
-    """Write a run's report into its report folder, and give the path of the page, `index.html`.
+def write_report(
+    judged: Run | Tagger, report: Report, dataset: Dataset, folder: str | Path | None = None
+) -> Path:
+    """Write the report of a run or a model, and give the path of the page, `index.html`.
 
-    `report` is what `evaluate` gave, `dataset` the run's own. Beside the page lie `report.md`,
-    `report.json` and each figure as PNG. Raises RunError where the run holds no predictions for the
-    report's split, MissingExtra where matplotlib or Jinja2 is not installed.
+    `report` is what `evaluate` gave, `dataset` what it was judged on. A run's goes into the run if no
+    `folder` is given. Beside the page lie `report.md`, `report.json` and each figure as PNG. Raises RunError
+    where the run holds no predictions for the report's split, LapelError for a model without a `folder`,
+    MissingExtra where matplotlib or Jinja2 is not installed.
     """
-    kept = run.predictions(report.split)
-    if kept is None:
-        raise RunError(
-            f"{run.name} holds no predictions for its {report.split} pictures.",
-            f"Run `lapel evaluate {run.name}` first.",
-        )
+    if isinstance(judged, Tagger):
+        if folder is None:
+            raise LapelError("A model has no folder for its report.", "Give one: --report FOLDER.")
+        told, place = _of_model(judged, report, dataset), Path(folder)
+    else:
+        told = _of_run(judged, report, dataset)
+        place = Path(folder) if folder is not None else judged.report_folder
     environment = _templates()
-    held = held_out(run, dataset, report.split)
-    probabilities = kept[0]
-    drawn = _figures(run, report, held, probabilities)
+    held, probabilities = told.held, told.probabilities
+    drawn = _figures(told, report)
     pngs = {name: png(figure) for name, figure in drawn.items()}
     for name in _FIGURES:
-        path = run.report_folder / f"{name}.png"
+        path = place / f"{name}.png"
         if name in pngs:
             write_atomic(path, pngs[name])
         else:
@@ -81,7 +100,7 @@ def write_report(run: Run, report: Report, dataset: Dataset) -> Path:
                 path.unlink(missing_ok=True)
     content = {
         "report": report,
-        "run": run,
+        "judged": told,
         "drawn": list(drawn),
         "curves": {name: svg(drawn[name], name) for name in ("accuracy", "loss") if name in drawn},
         "matrix": _cells(report) if len(report.class_names) <= _TABLE_CLASSES else None,
@@ -93,23 +112,61 @@ def write_report(run: Run, report: Report, dataset: Dataset) -> Path:
             dataset.class_names,
             metrics.worst_mistakes(probabilities, held.labels, figures.SHOWN),
         ),
-        "recipe": to_toml(run.recipe),
-        "surroundings": _flat(run.environment),
         "drawn_garments": dataset.name == "synthetic",
-        "seconds": sum(run.timings),
     }
     for name in ("report.html", "report.md"):
         text = environment.get_template(f"{name}.j2").render(content)
         # A folder's name may hold bytes that are no text; the page shows a question mark there.
         target = "index.html" if name == "report.html" else name
-        write_atomic(run.report_folder / target, text.encode("utf-8", "replace"))
-    write_atomic(run.report_folder / "report.json", report.to_json())
-    return run.report_folder / "index.html"
+        write_atomic(place / target, text.encode("utf-8", "replace"))
+    write_atomic(place / "report.json", report.to_json())
+    return place / "index.html"
 
 
-def _figures(
-    run: Run, report: Report, held: Split, probabilities: metrics.Probabilities
-) -> dict[str, Figure]:
+def _of_run(run: Run, report: Report, dataset: Dataset) -> _Judged:
+    kept = run.predictions(report.split)
+    if kept is None:
+        raise RunError(
+            f"{run.name} holds no predictions for its {report.split} pictures.",
+            f"Run `lapel evaluate {run.name}` first.",
+        )
+    seconds, environment, history = sum(run.timings), run.environment, run.history
+    looks = {0: "never", 1: "once"}.get(report.test_looks or 0, f"{report.test_looks} times")
+    facts = [
+        ("Epochs", str(len(history))),
+        ("Training", f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"),
+        ("Parameters", f"{environment['parameters']:,}"),
+        ("Test set looked at", looks),
+    ]
+    return _Judged(
+        run.name,
+        f"recipe {run.recipe.name} on {report.dataset}",
+        kept[0],
+        held_out(run, dataset, report.split),
+        history,
+        facts,
+        to_toml(run.recipe),
+        _flat(environment),
+    )
+
+
+def _of_model(tagger: Tagger, report: Report, dataset: Dataset) -> _Judged:
+    held = held_for(tagger, dataset, report.split)
+    card = tagger.card
+    return _Judged(
+        card.name,
+        f"model on {report.dataset}",
+        answers_of(tagger, held, dataset),
+        held,
+        [],
+        [],
+        None,
+        _flat({**card.made, "picture": card.picture.to_dict()}),
+    )
+
+
+def _figures(told: _Judged, report: Report) -> dict[str, Figure]:
+    held, probabilities = told.held, told.probabilities
     shown = _spread(len(held))
     drawn = {
         "confusion": figures.confusion(report),
@@ -118,10 +175,10 @@ def _figures(
             held.pictures[shown], held.labels[shown], probabilities[shown], report.class_names
         ),
     }
-    if run.history:
+    if told.history:
         drawn = {
-            "accuracy": figures.accuracy_curves(run.history),
-            "loss": figures.loss_curves(run.history),
+            "accuracy": figures.accuracy_curves(told.history),
+            "loss": figures.loss_curves(told.history),
             **drawn,
         }
     if report.accuracy < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,18 +11,19 @@ from numpy.typing import NDArray
 
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
-from .. import Shape
+from .. import Shape, Weights
+from ..weights import fitted, packed, read_weights
 from .fitting import Fitting as fit  # noqa: N813
 from .fitting import probabilities, weights
 from .network import Chain
 from .pth import read_pth, to_pth
 
-__all__ = ["build", "fit", "probabilities", "read_pth", "to_pth", "version", "weights"]
+__all__ = ["about", "build", "fit", "pack", "probabilities", "read_pth", "to_pth", "unpack", "weights"]
 
 
-def version() -> str:
+def about() -> dict[str, str]:
     """PyTorch's version."""
-    return str(torch.__version__)
+    return {"version": str(torch.__version__)}
 
 
 def build(recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDArray[Any]]) -> Chain:
@@ -33,3 +35,13 @@ def build(recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDAr
             if name in weights:
                 value.copy_(torch.from_numpy(weights[name]))
     return network
+
+
+def pack(recipe: Recipe, shape: Shape, classes: int, weights: Weights) -> bytes:  # noqa: ARG001
+    """Weights as the bytes of a safetensors file."""
+    return packed(weights)
+
+
+def unpack(path: Path, recipe: Recipe, shape: Shape, classes: int) -> Weights:
+    """The weights in a safetensors file. Raises ModelError where they are not the recipe's network's."""
+    return fitted(read_weights(path)[0], plan(recipe, shape, classes), str(path))

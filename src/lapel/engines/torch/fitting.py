@@ -13,19 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.dataset import Pictures, Split
-from ...errors import LapelError, RecipeError
-from ...recipes.plan import multiplications, walk
-from ...recipes.schema import BatchNorm, Recipe, Training
+from ...recipes.plan import multiplications
+from ...recipes.schema import Recipe
 from .. import Epoch, Progress, Weights
+from ..training import (
+    JUDGED,
+    batches_at_once,
+    check_batch,
+    class_weights,
+    learning_rates,
+    mixed_seed,
+    no_memory,
+    no_number,
+)
+from ..weights import packed
 from .augment import augment
 from .device import choose_device, choose_precision, choose_threads, using_threads
 from .network import Chain
-from .optimize import Optimizer, learning_rate
-
-# Pictures are gathered, changed and scaled some batches at a time: at most so many bytes, and so many.
-_CHUNK = 1 << 24
-_AT_ONCE = 4096
-_JUDGED = 1024  # pictures judged at a time
+from .optimize import Optimizer
 
 
 class Fitting:
@@ -55,16 +60,13 @@ class Fitting:
         self._train, self._validation = _on(train, self._place), _on(validation, self._place)
         self._recipe, self._seed = recipe, seed
         self._optimizer = Optimizer(self._network, recipe.training)
-        self._class_weights = _class_weights(recipe.training, train, network.steps[-1].gives[0], self._place)
+        weighed = class_weights(recipe.training, train.labels, network.steps[-1].gives[0])
+        self._class_weights = None if weighed is None else torch.from_numpy(weighed).to(self._place)
         self._average = _Average(self._network, recipe.training.average) if recipe.training.average else None
+        self._per_epoch = -(-len(train) // recipe.training.batch)
+        self._rates = learning_rates(recipe.training, recipe.training.epochs * self._per_epoch)
         self._epoch = 0
-        if recipe.training.batch == 1 and any(
-            isinstance(step.layer, BatchNorm) for step in walk(network.steps)
-        ):
-            raise RecipeError(
-                f'recipe "{recipe.name}": batch norm cannot learn from batches of one picture.',
-                "Use a larger batch, such as --set training.batch=32, or leave batch-norm out.",
-            )
+        check_batch(recipe, network.steps)
 
     def epoch(self, progress: Progress | None = None) -> Epoch:
         """Fit one epoch more and judge it on the validation pictures.
@@ -77,15 +79,11 @@ class Fitting:
             using_threads(self.threads),
             torch.random.fork_rng(devices=devices, device_type="cuda"),
         ):
-            torch.manual_seed(_mix(self._seed, self._epoch))
+            torch.manual_seed(mixed_seed(self._seed, self._epoch))
             try:
                 loss, accuracy, rate = self._learn(progress)
             except torch.OutOfMemoryError as error:
-                raise LapelError(
-                    f"{self.device} has not enough memory for batches of {self._recipe.training.batch}.",
-                    "Try a smaller batch, such as "
-                    f"--set training.batch={max(1, self._recipe.training.batch // 2)}, or --device cpu.",
-                ) from error
+                raise no_memory(self.device, self._recipe.training.batch) from error
         with self._average.swapped() if self._average else nullcontext():
             validation_loss, validation_accuracy = self._judge()
         return Epoch(self._epoch, loss, accuracy, validation_loss, validation_accuracy, rate)
@@ -95,13 +93,17 @@ class Fitting:
         with self._average.swapped() if self._average else nullcontext():
             return weights(self._network)
 
+    def saved(self) -> bytes:
+        """The same weights as a safetensors file."""
+        return packed(self.weights(), {"lapel.epoch": str(self._epoch)})
+
     def state(self) -> Weights:
         """All that is needed to go on from the end of this epoch, and the epoch's number."""
         state = {f"network/{name}": value for name, value in self._network.state_dict().items()}
         state |= {f"optimizer/{name}": value for name, value in self._optimizer.state().items()}
         if self._average:
             state |= {f"average/{name}": value for name, value in self._average.values.items()}
-        arrays = {name: value.detach().cpu().numpy() for name, value in state.items()}
+        arrays = {name: value.detach().cpu().numpy().copy() for name, value in state.items()}
         return {**arrays, "epoch": np.asarray(self._epoch)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -120,8 +122,7 @@ class Fitting:
     def _learn(self, progress: Progress | None) -> tuple[float, float, float]:
         training = self._recipe.training
         count = len(self._train[1])
-        per_epoch = -(-count // training.batch)
-        step, steps = (self._epoch - 1) * per_epoch, training.epochs * per_epoch
+        step = (self._epoch - 1) * self._per_epoch
         losses, right, done, rate = 0.0, 0, 0, 0.0
         self._network.train()
         for pictures, labels in self._chunks():
@@ -137,7 +138,7 @@ class Fitting:
                 torch.autograd.backward(loss)
                 if training.clip:
                     torch.nn.utils.clip_grad_norm_(self._network.parameters(), training.clip)
-                rate = learning_rate(training, step, steps)
+                rate = float(self._rates[step])
                 self._optimizer.step(rate)
                 if self._average:
                     self._average.update(step)
@@ -149,7 +150,7 @@ class Fitting:
             losses += float(torch.stack(penalties) @ sizes.float())
             right += int((torch.cat(answers).argmax(1) == labels).sum())
             if not np.isfinite(losses):
-                raise _not_a_number(self._epoch, done, count, rate)
+                raise no_number(self._epoch, done, count, rate)
             if progress:
                 progress(min(done, count), count, losses / done)
         return losses / done, right / done, rate
@@ -159,13 +160,12 @@ class Fitting:
         pictures, labels = self._train
         order = torch.randperm(len(labels)).to(self._place)
         random = torch.Generator(self._place)
-        random.manual_seed(_mix(self._seed, -self._epoch))
+        random.manual_seed(mixed_seed(self._seed, -self._epoch))
         batch = self._recipe.training.batch
         if len(order) % batch == 1:
             # Batch norm cannot learn from one picture alone: the last of them gets company.
             order = torch.cat((order, order[:1]))
-        batches = max(1, min(_CHUNK // pictures[0].numel(), _AT_ONCE) // batch)
-        for which in torch.split(order, batches * batch):
+        for which in torch.split(order, batches_at_once(batch, pictures[0].numel()) * batch):
             chunk = scaled(pictures.index_select(0, which))
             yield (
                 augment(chunk, self._recipe.augmentation, random).contiguous(
@@ -249,36 +249,8 @@ def scaled(pictures: Tensor) -> Tensor:
 
 def _answers(network: Chain, pictures: Tensor) -> Tensor:
     network.eval()
-    return torch.cat([network(scaled(batch)).float() for batch in torch.split(pictures, _JUDGED)])
+    return torch.cat([network(scaled(batch)).float() for batch in torch.split(pictures, JUDGED)])
 
 
 def _on(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(split.pictures).to(device), torch.from_numpy(split.labels).to(device)
-
-
-def _class_weights(training: Training, train: Split, classes: int, device: torch.device) -> Tensor | None:
-    asked = training.class_weights
-    if asked == "none":
-        return None
-    if asked == "balanced":
-        counts = np.bincount(train.labels, minlength=classes).clip(1)
-        asked = tuple(len(train) / (classes * counts))
-    if len(asked) != classes:
-        raise LapelError(
-            f"{len(asked)} class weights are given for {classes} classes.",
-            'Give one for each class, or class_weights = "balanced".',
-        )
-    return torch.tensor(asked, dtype=torch.float32, device=device)
-
-
-def _mix(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence((seed, epoch & 0xFFFFFFFF)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _not_a_number(epoch: int, done: int, count: int, rate: float) -> LapelError:
-    return LapelError(
-        f"The loss is no longer a number, in epoch {epoch} after {done:,} of {count:,} pictures "
-        f"(learning rate {rate:.3g}).",
-        f"Try a smaller learning rate, such as --set training.learning_rate={rate / 10:.1g}, "
-        "--set training.clip=1.0, or --precision fp32.",
-    )

@@ -1,31 +1,11 @@
-"""Optimizers and learning-rate schedules."""
+"""Optimizers."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor, nn
 
 from ...recipes.schema import Training
-
-
-def learning_rate(training: Training, step: int, steps: int) -> float:
-    """The learning rate of one step out of `steps`, counted from 0."""
-    top, rise = training.learning_rate, training.warmup
-    done = (step + 0.5) / steps
-    if training.schedule == "one-cycle":
-        rise = rise or 0.3
-    if done < rise:
-        return top * done / rise
-    left = (1 - done) / (1 - rise)
-    match training.schedule:
-        case "constant":
-            return top
-        case "cosine" | "one-cycle":
-            return top * (1 - math.cos(math.pi * left)) / 2
-        case "linear":
-            return top * left
 
 
 class Optimizer:

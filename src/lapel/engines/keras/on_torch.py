@@ -1,0 +1,76 @@
+"""What the Keras engine needs of PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+CPU = "cpu"  # as `keras.device` takes it
+
+
+def version() -> str:
+    """PyTorch's version."""
+    return str(torch.__version__)
+
+
+def accelerator() -> str | None:
+    """The first device that is not the CPU, as `keras.device` takes it."""
+    if torch.cuda.is_available():
+        return "cuda:0"
+    return "mps:0" if torch.backends.mps.is_available() else None
+
+
+def fast_bf16(device: str, processor: frozenset[str]) -> bool:
+    """Whether bf16 is faster than fp32 on a device; `processor` is what the CPU can do."""
+    if device.startswith("cpu"):
+        return bool(processor & {"amx_bf16", "avx512_bf16"})
+    return device.startswith("cuda") and torch.cuda.get_device_capability() >= (8, 0)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether this is what is raised where the device's memory is too small."""
+    return isinstance(error, torch.OutOfMemoryError)
+
+
+def array(value: Any) -> NDArray[Any]:
+    """A copy of what a tensor holds."""
+    return np.array(value.detach().cpu().numpy())
+
+
+def gradients(network: Any, penalty: Callable[[Any], Any], pictures: Any) -> tuple[Any, Any, list[Any]]:
+    """What a network answers while learning, the penalty for it, and the gradient for every weight."""
+    with torch.enable_grad():
+        answers = network(pictures, training=True)
+        loss = penalty(answers)
+        slopes = torch.autograd.grad(loss, [weight.value for weight in network.trainable_variables])
+    return answers.detach(), loss.detach(), list(slopes)
+
+
+def asked(network: Any) -> Callable[[Any], Any]:
+    """A function from what a network takes to what it answers."""
+
+    @torch.inference_mode()
+    def ask(x: Any) -> Any:
+        return network(x, training=False)
+
+    return ask
+
+
+def looped(
+    prepare: Callable[[Any], tuple[Any, Any]],
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    variables: list[Any],  # noqa: ARG001
+    batch: int,  # noqa: ARG001
+) -> Callable[[Any], tuple[Any, Any]]:
+    """A function that learns batch after batch: (batches, pictures a batch) in, sums out."""
+
+    @torch.no_grad()
+    def run(order: Any) -> tuple[Any, Any]:
+        parts = [step(*batch) for batch in zip(*prepare(order), strict=True)]
+        return sum(loss for loss, _ in parts), sum(right for _, right in parts)
+
+    return run

@@ -1,7 +1,7 @@
 """Measure the named recipes: train each with several seeds, and look at the test pictures once a training.
 
-    python benchmarks/recipes.py [NAME …] [--seeds 0 1 2] [--runs FOLDER]     train, measure, write down
-    python benchmarks/recipes.py --table                                      write README's table anew
+    python benchmarks/recipes.py [NAME …] [--engine keras] [--seeds 0 1 2] [--runs FOLDER]
+    python benchmarks/recipes.py --table                         only write README's table anew
 
 The figures go into the recipes' own files and from there into the table of README. A run that is in FOLDER
 already and complete is not trained again, and its look at the test pictures counts.
@@ -29,10 +29,10 @@ NAMED = ROOT / "src" / "lapel" / "recipes" / "named"
 README = ROOT / "README.md"
 
 
-def measure(name: str, seed: int, folder: Path) -> Run:
+def measure(name: str, engine: str, seed: int, folder: Path) -> Run:
     """A complete run of a recipe whose test pictures have been looked at once."""
-    path = folder / f"{name}-seed-{seed}"
-    run = open_run(path) if path.exists() else train(name, seed=seed, path=path)
+    path = folder / f"{name}-{engine}-seed-{seed}"
+    run = open_run(path) if path.exists() else train(name, engine=engine, seed=seed, path=path)
     if run.done is None:
         resume(run)
     if not any(look["split"] == "test" for look in run.looks):
@@ -40,17 +40,17 @@ def measure(name: str, seed: int, folder: Path) -> Run:
     return run
 
 
-def summary(name: str, seeds: list[int], runs: list[Run]) -> Measured:
+def summary(name: str, engine: str, seeds: list[int], runs: list[Run]) -> Measured:
     """What the runs of one recipe came to together."""
     accuracies = [
         100 * next(look["accuracy"] for look in run.looks if look["split"] == "test") for run in runs
     ]
     facts = runs[0].environment
     for seed, accuracy in zip(seeds, accuracies, strict=True):
-        print(f"{name}, seed {seed}: {accuracy:.2f} %", file=sys.stderr)
+        print(f"{name}, {engine}, seed {seed}: {accuracy:.2f} %", file=sys.stderr)
     return Measured(
         dataset="fashion-mnist",
-        engine="torch",
+        engine=engine,
         accuracy=round(statistics.mean(accuracies), 2),
         spread=round(statistics.stdev(accuracies), 2) if len(accuracies) > 1 else None,
         seeds=tuple(seeds),
@@ -60,29 +60,35 @@ def summary(name: str, seeds: list[int], runs: list[Run]) -> Measured:
 
 
 def write_down(name: str, measured: Measured) -> None:
-    """Put the figures at the end of the recipe's file, in place of older ones."""
+    """Put the figures at the end of the recipe's file, in place of older ones of the same engine."""
     path = NAMED / f"{name}.toml"
     recipe = path.read_text().partition("\n[[measured]]")[0].rstrip()
-    figures = tomli_w.dumps({"measured": [measured.model_dump(mode="json", exclude_none=True)]})
-    path.write_text(f"{recipe}\n\n{figures}")
+    others = [one for one in load_recipe(name).measured if one.engine != measured.engine]
+    entries = [one.model_dump(mode="json", exclude_none=True) for one in (*others, measured)]
+    path.write_text(f"{recipe}\n\n{tomli_w.dumps({'measured': entries})}")
 
 
 def table() -> str:
     """README's table of recipes, from their files."""
     lines = [
-        "| recipe | what it is | parameters | epochs | test accuracy | seeds | seconds |",
-        "|---|---|---:|---:|---:|---|---:|",
+        "| recipe | what it is | parameters | epochs | PyTorch | Keras |",
+        "|---|---|---:|---:|---:|---:|",
     ]
     for name in named_recipes():
         recipe = load_recipe(name)
-        (measured,) = recipe.measured
-        seeds = ", ".join(map(str, measured.seeds))
-        spread = "" if measured.spread is None else f" ± {measured.spread:.2f}"
-        lines.append(
-            f"| `{name}` | {recipe.about} | {parameters(plan(recipe)):,} | {recipe.training.epochs} "
-            f"| {measured.accuracy:.2f}{spread} % | {seeds} | {measured.seconds:,.0f} |"
-        )
+        measured = {one.engine: one for one in recipe.measured}
+        figures = " | ".join(_told(measured.get(engine)) for engine in ("torch", "keras"))
+        size, epochs = parameters(plan(recipe)), recipe.training.epochs
+        lines.append(f"| `{name}` | {recipe.about} | {size:,} | {epochs} | {figures} |")
     return "\n".join(lines)
+
+
+def _told(measured: Measured | None) -> str:
+    if measured is None:
+        return ""
+    spread = "" if measured.spread is None else f" ± {measured.spread:.2f}"
+    count = len(measured.seeds)
+    return f"{measured.accuracy:.2f}{spread} %, {measured.seconds:,.0f} s, n = {count}"
 
 
 def write_table() -> None:
@@ -98,14 +104,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", default=list(named_recipes()), metavar="NAME")
+    parser.add_argument("--engine", default="torch", choices=["torch", "keras"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/measured"))
     parser.add_argument("--table", action="store_true", help="only write README's table anew")
     asked = parser.parse_args()
     if not asked.table:
         for name in asked.names:
-            runs = [measure(name, seed, asked.runs) for seed in asked.seeds]
-            write_down(name, summary(name, asked.seeds, runs))
+            runs = [measure(name, asked.engine, seed, asked.runs) for seed in asked.seeds]
+            write_down(name, summary(name, asked.engine, asked.seeds, runs))
     write_table()
 
 

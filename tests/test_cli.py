@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -74,9 +75,13 @@ def test_quiet_says_nothing_but_the_run(lapel: Lapel, files: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "runs/small-1\n", "")
 
 
-def test_ctrl_c_stops_cleanly_and_resume_goes_on(files: Path) -> None:
+@pytest.mark.parametrize("engine", ["torch", "keras"])
+def test_ctrl_c_stops_cleanly_and_resume_goes_on(files: Path, engine: str) -> None:
+    if importlib.util.find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed")
     command = [sys.executable, "-m", "lapel", "train"]
     more = ["small.toml", "--data", "blobs.npz", "--set", "training.epochs=2000", "--run", "mine"]
+    more += ["--engine", engine]
     # Tests that run in the background may have been told to ignore Ctrl-C, and their children would too.
     heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([*command, *more], cwd=files, stderr=subprocess.PIPE, text=True) as process:

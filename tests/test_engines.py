@@ -154,6 +154,8 @@ def test_class_weights_and_smoothing_make_the_loss_what_it_should_be(
 def test_there_are_devices_that_are_not_there(engine: Engine) -> None:
     with pytest.raises(LapelError, match='no device "toaster"'):
         choose(engine)("toaster")
+    with pytest.raises(LapelError, match='"cuda:99" is not available here'):
+        choose(engine)("cuda:99")
     assert choose(engine)("cpu")
 
 

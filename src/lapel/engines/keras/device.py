@@ -25,20 +25,22 @@ def choose_device(name: str = "auto") -> str:
 
     Raises LapelError where the device asked for is not there.
     """
-    there: str | None = backend().accelerator()
+    there: list[str] = backend().accelerators()
     if name == "auto":
-        return there or "cpu"
+        return there[0] if there else "cpu"
     if name == "cpu":
         return name
-    kind = name.partition(":")[0]
+    kind, _, number = name.partition(":")
     if kind not in ("gpu", "cuda", "mps", "tpu"):
-        raise LapelError(f'There is no device "{name}".', "Known: auto, cpu, gpu, cuda, mps, tpu.")
-    same = {"cuda": "gpu"}  # TensorFlow's and JAX's word for it
-    if there is None or same.get(kind, kind) != same.get(had := there.partition(":")[0], had):
-        raise LapelError(
-            f'The device "{name}" is not available here.', "Leave --device out to take what there is."
-        )
-    return there
+        raise LapelError(f'There is no device "{name}".', "Known: auto, cpu, gpu, cuda, cuda:1, mps, tpu.")
+    # TensorFlow and JAX call gpu what PyTorch calls cuda.
+    kinds = ("gpu", "cuda") if kind in ("gpu", "cuda") else (kind,)
+    for one in kinds:
+        if f"{one}:{number or 0}" in there:
+            return f"{one}:{number or 0}"
+    raise LapelError(
+        f'The device "{name}" is not available here.', "Leave --device out to take what there is."
+    )
 
 
 def on(device: str) -> Any:

@@ -18,10 +18,9 @@ def version() -> str:
     return str(jax.__version__)
 
 
-def accelerator() -> str | None:
-    """The first device that is not the CPU, as `keras.device` takes it."""
-    platform = jax.devices()[0].platform
-    return None if platform == "cpu" else f"{platform}:0"
+def accelerators() -> list[str]:
+    """The devices beside the CPU, as `keras.device` takes them."""
+    return [f"{device.platform}:{device.id}" for device in jax.devices() if device.platform != "cpu"]
 
 
 def fast_bf16(device: str, processor: frozenset[str]) -> bool:  # noqa: ARG001

@@ -17,9 +17,9 @@ def version() -> str:
     return str(tf.__version__)
 
 
-def accelerator() -> str | None:
-    """The first device that is not the CPU, as `keras.device` takes it."""
-    return "gpu:0" if tf.config.list_physical_devices("GPU") else None
+def accelerators() -> list[str]:
+    """The devices beside the CPU, as `keras.device` takes them."""
+    return [f"gpu:{place}" for place in range(len(tf.config.list_physical_devices("GPU")))]
 
 
 def fast_bf16(device: str, processor: frozenset[str]) -> bool:

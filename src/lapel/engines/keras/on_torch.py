@@ -17,11 +17,10 @@ def version() -> str:
     return str(torch.__version__)
 
 
-def accelerator() -> str | None:
-    """The first device that is not the CPU, as `keras.device` takes it."""
-    if torch.cuda.is_available():
-        return "cuda:0"
-    return "mps:0" if torch.backends.mps.is_available() else None
+def accelerators() -> list[str]:
+    """The devices beside the CPU, as `keras.device` takes them."""
+    mps = ["mps:0"] * torch.backends.mps.is_available()
+    return [f"cuda:{place}" for place in range(torch.cuda.device_count())] + mps
 
 
 def fast_bf16(device: str, processor: frozenset[str]) -> bool:

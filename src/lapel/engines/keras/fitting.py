@@ -226,13 +226,13 @@ class Fitting:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """While it lasts, the network holds the averages, where there are any."""
-        kept = [backend().array(weight.value) for weight in self._network.weights]
-        for weight, average in zip(self._network.weights, self._averages, strict=False):
+        averaged = self._network.weights if self._averages else []
+        kept = [backend().array(weight.value) for weight in averaged]
+        for weight, average in zip(averaged, self._averages, strict=True):
             weight.assign(average)
         yield
-        for weight, value in zip(self._network.weights, kept, strict=False):
-            if self._averages:
-                weight.assign(value)
+        for weight, value in zip(averaged, kept, strict=True):
+            weight.assign(value)
 
 
 def in_batches(

@@ -56,7 +56,7 @@ def choose_precision(asked: str, device: str, work: int) -> str:
 
 
 def threads() -> int:
-    """How many threads of the CPU there are to compute with."""
+    """How many threads of the CPU a framework takes that is not told otherwise."""
     for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(name, "").isdecimal():
             return int(os.environ[name])

@@ -26,7 +26,7 @@ from ..training import (
     no_number,
 )
 from .augment import augment
-from .device import backend, choose_device, choose_precision, on, threads
+from .device import backend, choose_device, choose_precision, on
 from .files import archive
 from .network import assign, learner, weights, whole
 from .optimize import make_optimizer, prepared
@@ -61,7 +61,7 @@ class Fitting:
         work = multiplications(steps) * batch
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device, work)
-        self.threads = threads()
+        self.threads = backend().choose_threads(self.device, work)
         self._recipe, self._seed, self._epoch = recipe, seed, 0
         self._count, self._per_epoch = len(train), -(-len(train) // batch)
         self._rates = learning_rates(recipe.training, recipe.training.epochs * self._per_epoch)
@@ -91,7 +91,7 @@ class Fitting:
         Raises LapelError when the loss is no longer a number, or the device has too little memory.
         """
         self._epoch += 1
-        with on(self.device):
+        with on(self.device), backend().using_threads(self.threads):
             try:
                 loss, accuracy = self._learn(progress)
             except Exception as error:

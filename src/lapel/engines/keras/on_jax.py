@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from .device import threads
 
 CPU = "cpu:0"  # as `keras.device` takes it
 
@@ -29,6 +32,16 @@ def fast_bf16(device: str, processor: frozenset[str]) -> bool:  # noqa: ARG001
         return False
     capability = getattr(jax.devices()[0], "compute_capability", "8.0")
     return float(capability) >= 8
+
+
+def choose_threads(device: str, work: int) -> int:  # noqa: ARG001
+    """How many threads a step of `work` multiplications is computed on: as many as there are."""
+    return threads()
+
+
+def using_threads(count: int) -> AbstractContextManager[None]:  # noqa: ARG001
+    """While it lasts, so many threads compute. Here the framework keeps those that it began with."""
+    return nullcontext()
 
 
 def out_of_memory(error: Exception) -> bool:

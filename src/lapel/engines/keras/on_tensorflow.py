@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from .device import threads
 
 CPU = "cpu:0"  # as `keras.device` takes it
 
@@ -28,6 +31,16 @@ def fast_bf16(device: str, processor: frozenset[str]) -> bool:
         return bool(processor & {"amx_bf16", "avx512_bf16"})
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
     return bool(details.get("compute_capability", (0, 0)) >= (8, 0))
+
+
+def choose_threads(device: str, work: int) -> int:  # noqa: ARG001
+    """How many threads a step of `work` multiplications is computed on: as many as there are."""
+    return threads()
+
+
+def using_threads(count: int) -> AbstractContextManager[None]:  # noqa: ARG001
+    """While it lasts, so many threads compute. Here the framework keeps those that it began with."""
+    return nullcontext()
 
 
 def out_of_memory(error: Exception) -> bool:

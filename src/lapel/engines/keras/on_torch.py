@@ -9,6 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..torch import device as places
+from ..torch.device import using_threads
+
+__all__ = ["using_threads"]
+
 CPU = "cpu"  # as `keras.device` takes it
 
 
@@ -23,11 +28,14 @@ def accelerators() -> list[str]:
     return [f"cuda:{place}" for place in range(torch.cuda.device_count())] + mps
 
 
-def fast_bf16(device: str, processor: frozenset[str]) -> bool:
-    """Whether bf16 is faster than fp32 on a device; `processor` is what the CPU can do."""
-    if device.startswith("cpu"):
-        return bool(processor & {"amx_bf16", "avx512_bf16"})
-    return device.startswith("cuda") and torch.cuda.get_device_capability() >= (8, 0)
+def fast_bf16(device: str, processor: frozenset[str]) -> bool:  # noqa: ARG001
+    """Whether bf16 is faster than fp32 on a device."""
+    return places.fast_bf16(torch.device(device))
+
+
+def choose_threads(device: str, work: int) -> int:
+    """How many threads a step of `work` multiplications is computed on: for little work, one."""
+    return places.choose_threads(torch.device(device), work)
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -38,7 +38,7 @@ def choose_precision(asked: str, device: torch.device, work: int) -> str:
     """What is asked for; for "auto", "bf16" where the hardware is fast at it and a step has enough `work`."""
     if asked in ("fp32", "bf16"):
         return asked
-    return "bf16" if _fast_bf16(device) and work >= _SMALL else "fp32"
+    return "bf16" if fast_bf16(device) and work >= _SMALL else "fp32"
 
 
 def choose_threads(device: torch.device, work: int) -> int:
@@ -57,7 +57,8 @@ def using_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _fast_bf16(device: torch.device) -> bool:
+def fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster than fp32 on a device."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":

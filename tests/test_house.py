@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "lapel"
 # Bottom up. A file imports only from rows above it in this list, and from its own room.
 ROWS = [
     {"errors"},
-    {"files"},
+    {"files", "first_frame"},
     {"decode", "metrics", "terminal"},
     {"picture"},
     {"card"},
@@ -44,8 +44,8 @@ ROWS = [
 ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 # Serving meets training only at the model file.
 WITHOUT_ENGINE = {
-    "tagger": {"errors", "files", "decode", "picture", "card"},
-    "tag": {"errors", "files", "decode", "picture", "card", "tagger"},
+    "tagger": {"errors", "files", "first_frame", "decode", "picture", "card"},
+    "tag": {"errors", "files", "first_frame", "decode", "picture", "card", "tagger"},
 }
 
 

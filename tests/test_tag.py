@@ -13,9 +13,9 @@ from PIL import Image
 
 from lapel.commands.export import export as export_command
 from lapel.commands.tag import tag as tag_command
-from lapel.errors import LapelError, ModelError, RunError
+from lapel.errors import LapelError, ModelError, PictureError, RunError
 from lapel.runs import Run
-from lapel.tag import photos, tag_catalogue
+from lapel.tag import Catalogue, tag_catalogue
 from lapel.tagger import Tag, Untagged, load_tagger
 
 # `lapel.export` by itself is the function.
@@ -56,7 +56,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_folders_give_their_photos_by_name(catalogue: Path) -> None:
-    assert [str(path.relative_to(catalogue)) for path in photos(catalogue) if isinstance(path, Path)] == [
+    assert [str(Path(photo.name).relative_to(catalogue)) for photo in Catalogue([str(catalogue)])] == [
         "a.PNG",
         "b.png",
         "new/broken.jpg",
@@ -72,7 +72,7 @@ def test_every_input_gives_one_row_in_order(catalogue: Path, model: Path) -> Non
         catalogue,
         catalogue / "notes.txt",
     ]
-    rows = list(tag_catalogue(load_tagger(model), given))
+    rows = [row for _, row in tag_catalogue(load_tagger(model), Catalogue(list(map(str, given))))]
     assert [Path(row.source).name for row in rows] == [
         "b.png",
         "none.png",
@@ -97,9 +97,9 @@ def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    (row,) = photos(tmp_path)
-    assert isinstance(row, Untagged)
-    assert row.error.message.endswith("a folder that cannot be looked into (permission denied).")
+    (photo,) = Catalogue([str(tmp_path)])
+    assert isinstance(photo.source, PictureError)
+    assert photo.source.message.endswith("a folder that cannot be looked into (permission denied).")
 
 
 # The command
@@ -165,7 +165,7 @@ def test_bars_where_pictures_cannot_be_drawn(catalogue: Path, model: Path) -> No
     assert result.exit_code == 1
     assert "right     99.6%  ████████████████████████" in result.stdout
     assert "none.png: no such file." in result.stdout
-    assert "--out FIGURE.png" in result.stderr
+    assert "--figure FILE.png" in result.stderr
 
 
 def test_pictures_beside_the_bars(catalogue: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_pictures_beside_the_bars(catalogue: Path, model: Path, monkeypatch: pyt
 
 def test_the_figure(catalogue: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "figure.png"
-    result = run(catalogue / "a.PNG", "--model", model, "--show", "--out", out)
+    result = run(catalogue / "a.PNG", "--model", model, "--figure", out)
     assert result.exit_code == 0
     assert result.stdout == f"{out}\n"
     with Image.open(out) as figure:
@@ -192,9 +192,13 @@ def test_the_figure(catalogue: Path, model: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ([], "Missing argument"),
-        (["a.png", "--json", "--show"], "--json and --show cannot be combined"),
-        (["a.png", "--out", "b.png"], "--out goes with --show and one photo"),
-        (["a.png", "b.png", "--show", "--out", "c.png"], "--out goes with --show and one photo"),
+        (["a.png", "--json", "--show"], "Choose one of --json, --csv"),
+        (["a.png", "--csv", "--out", "b.csv"], "Choose one of --json, --csv"),
+        (["a.png", "--out", "b.png"], "--out ends in .csv, .jsonl or .parquet"),
+        (["a.png", "b.png", "--figure", "c.png"], "--figure goes with one photo"),
+        (["a.png", "--overwrite"], "--overwrite goes with --out"),
+        (["a.png", "--dry-run"], "--link and --dry-run go with --sort-into"),
+        ([".", "--sort-into", "sorted"], "--sort-into must not be in ."),
         (["a.png", "--top", "0"], "--top"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
-from dataclasses import dataclass
+import struct
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,9 +14,25 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from .errors import PictureError
+from .first_frame import Limits, first_frame
+
+__all__ = ["Limits", "Source", "decode", "source_name"]
 
 Source: TypeAlias = "str | Path | bytes | Image.Image | NDArray[np.uint8]"
 
+_STARTS = {
+    b"\xff\xd8\xff": "Jpeg",
+    b"\x89PNG\r\n\x1a\n": "Png",
+    b"GIF87a": "Gif",
+    b"GIF89a": "Gif",
+    b"BM": "Bmp",
+    b"II*\0": "Tiff",
+    b"MM\0*": "Tiff",
+    b"II+\0": "Tiff",
+    b"MM\0+": "Tiff",
+}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_PLUGINS = {"Heif": "pi_heif.as_plugin"}
 _SMALLEST_SIDE = 4  # pixels; below this nothing can be seen
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {
@@ -28,14 +44,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How large a file, and how many pixels, are taken on before a picture is refused."""
-
-    max_bytes: int = 64 * 1024 * 1024
-    max_pixels: int = 100_000_000
 
 
 def decode(source: Source, limits: Limits, *, side: int, longest: int, grey: bool = False) -> Image.Image:
@@ -50,23 +58,19 @@ def decode(source: Source, limits: Limits, *, side: int, longest: int, grey: boo
     """
     name = source_name(source)
     try:
-        image = _image(source, name, limits)
+        image, orientation = _image(source, name, limits)
         _check_size(image.size, name, limits, longest)
         if isinstance(image, ImageFile.ImageFile) and image is not source:
             # Only JPEG follows; and only of a file opened here, since it changes the image.
             image.draft("L" if grey else "RGB", (side, side))
         image.load()
-        return _simple(image, side)
+        _check_size(image.size, name, limits, longest)  # HEIC may hold another than it says
+        return _simple(image, side, orientation)
     except PictureError:
         raise
     except Exception as error:  # decoders meet hostile bytes with errors of every kind
-        reason = (
-            "too little memory to decode it"
-            if isinstance(error, MemoryError)
-            else " ".join(str(error).split())
-        )
         raise PictureError(
-            f"{name}: the picture is damaged or cut off ({reason or type(error).__name__}).",
+            f"{name}: the picture is damaged or cut off ({_reason(error)}).",
             "Open it in a picture viewer, or fetch it again.",
         ) from error
 
@@ -74,31 +78,43 @@ def decode(source: Source, limits: Limits, *, side: int, longest: int, grey: boo
 def source_name(source: Source) -> str:
     """What a message calls this source: its path, fit for any terminal, or what kind of thing it is."""
     if isinstance(source, (str, Path)):
-        # A file name may hold bytes that are no text, or codes that a terminal obeys.
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(source))
+        return _printable(str(source))
     return {bytes: "bytes", np.ndarray: "array"}.get(type(source), "image")
 
 
-def _image(source: Source, name: str, limits: Limits) -> Image.Image:
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "too little memory to decode it"
+    if isinstance(error, (struct.error, IndexError, OverflowError)):
+        return "it ends too early"
+    return _printable(" ".join(str(error).split())) or type(error).__name__
+
+
+def _printable(text: str) -> str:
+    # A file and its name may hold bytes that are no text, or codes that a terminal obeys.
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _image(source: Source, name: str, limits: Limits) -> tuple[Image.Image, int]:
+    """The image, its pixels not decoded yet, and its EXIF orientation."""
     if isinstance(source, np.ndarray):
-        return _from_array(source, name)
+        return _from_array(source, name), 1
     if isinstance(source, Image.Image):
-        return source
+        return source, _orientation(source)
     if isinstance(source, (str, Path, bytes)):
-        return _open(_bytes(source, name, limits), name)
+        return _open(_bytes(source, name, limits), name, limits)
     raise PictureError(f"Expected a path, bytes, a PIL image or an array; got {type(source).__name__}.")
 
 
-def _simple(image: Image.Image, side: int) -> Image.Image:
+def _simple(image: Image.Image, side: int, orientation: int) -> Image.Image:
     """Upright, in mode L or RGB, near the scale that is needed."""
-    turn = _TURNS.get(_orientation(image))
     image = _eight_bits(image)
     factor = min(image.size) // side
     if factor > 1:
         image = image.reduce(factor)
     if image.mode == "RGBA":
         image = _on_neutral_ground(image)
-    return image if turn is None else image.transpose(turn)
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def _bytes(source: str | Path | bytes, name: str, limits: Limits) -> bytes:
@@ -134,30 +150,39 @@ def _too_many_bytes(name: str, count: int, limits: Limits) -> PictureError:
     return PictureError(f"{name}: {count:,} bytes; at most {limits.max_bytes:,} are read.")
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def _open(data: bytes, name: str, limits: Limits) -> tuple[Image.Image, int]:
     """Read the header. Plugins are called by name: PIL's own `open` tries dozens of formats nobody needs."""
-    head = data[:32]
-    plugin = next((plugin for plugin, fits in _signatures(head) if fits), None)
-    if plugin is None:
+    form = _form(data[:64])
+    if form is None:
         raise PictureError(
             f"{name}: not a picture of a known format; it looks like {_looks_like(data)}.",
-            "Known formats: JPEG, PNG, WebP, GIF, TIFF, BMP and AVIF.",
+            "Known formats: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF and HEIC.",
         )
-    factory = getattr(import_module(f"PIL.{plugin}ImagePlugin"), f"{plugin}ImageFile")
-    image: Image.Image = factory(io.BytesIO(data))
-    return image
+    try:
+        factory = getattr(import_module(_PLUGINS.get(form, f"PIL.{form}ImagePlugin")), f"{form}ImageFile")
+    except ImportError as error:
+        if form != "Heif":
+            raise
+        hint = "Install it with: pip install 'lapel[heic]'"
+        raise PictureError(f"{name}: HEIC, which needs an extra.", hint) from error
+    try:
+        frame = first_frame(form, data, limits)
+    except PictureError as error:
+        raise PictureError(f"{name}: {error.message}", error.hint) from error
+    if frame.size:
+        _check_pixels(frame.size, name, limits)
+    image: Image.Image = factory(io.BytesIO(frame.data))
+    return image, _orientation(image) if frame.orientation is None else frame.orientation
 
 
-def _signatures(head: bytes) -> tuple[tuple[str, bool], ...]:
-    return (
-        ("Jpeg", head.startswith(b"\xff\xd8\xff")),
-        ("Png", head.startswith(b"\x89PNG\r\n\x1a\n")),
-        ("WebP", head.startswith(b"RIFF") and head[8:12] == b"WEBP"),
-        ("Gif", head.startswith((b"GIF87a", b"GIF89a"))),
-        ("Bmp", head.startswith(b"BM")),
-        ("Tiff", head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))),
-        ("Avif", head[4:12] in (b"ftypavif", b"ftypavis")),
-    )
+def _form(head: bytes) -> str | None:
+    """What the first bytes say that the file is, in the names of the plugins."""
+    if head[4:8] == b"ftyp":
+        brands = {head[at : at + 4] for at in (8, *range(16, min(int.from_bytes(head[:4]), len(head)), 4))}
+        return "Avif" if brands & {b"avif", b"avis"} else "Heif" if brands & _HEIC_BRANDS else None
+    if head.startswith(b"RIFF"):
+        return "WebP" if head[8:12] == b"WEBP" else None
+    return next((form for start, form in _STARTS.items() if head.startswith(start)), None)
 
 
 def _looks_like(data: bytes) -> str:
@@ -166,26 +191,31 @@ def _looks_like(data: bytes) -> str:
         return "a zip archive"
     if head.startswith(b"%PDF"):
         return "a PDF"
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
-        return "HEIC"
+    if data[4:8] == b"ftyp":
+        return "a film"
     if b"<svg" in head or head[:5].lower() in (b"<!doc", b"<html"):
         return "a web page or SVG"
     return "text" if head and all(32 <= code < 127 or code in b"\t\r\n" for code in head) else "nothing known"
 
 
 def _check_size(size: tuple[int, int], name: str, limits: Limits, longest: int) -> None:
+    _check_pixels(size, name, limits)
     width, height = size
-    if width * height > limits.max_pixels:
-        raise PictureError(
-            f"{name}: {width:,}×{height:,} pixels; at most {limits.max_pixels:,} in all are decoded.",
-            "Shrink the picture first, or raise the limit.",
-        )
     if min(size) < _SMALLEST_SIDE:
         raise PictureError(f"{name}: {width}×{height} pixels; each side must have at least {_SMALLEST_SIDE}.")
     if max(size) > min(size) * longest:
         raise PictureError(
             f"{name}: {width}×{height} pixels; so long and narrow a picture would be less than one pixel "
             f"wide at {longest}×{longest}."
+        )
+
+
+def _check_pixels(size: tuple[int, int], name: str, limits: Limits) -> None:
+    width, height = size
+    if width * height > limits.max_pixels:
+        raise PictureError(
+            f"{name}: {width:,}×{height:,} pixels; at most {limits.max_pixels:,} in all are decoded.",
+            "Shrink the picture first, or raise the limit.",
         )
 
 
@@ -216,14 +246,21 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
+        return Image.fromarray(_stretched(np.array(image, dtype=np.float32)))
+    mode = "RGBA" if image.has_transparency_data else "L" if image.mode in ("L", "1") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """From 0 for the least to 255 for the most. In place: such a picture may take half a gigabyte."""
+    with np.errstate(all="ignore"):  # files hold numbers that no arithmetic can take
+        np.nan_to_num(values, copy=False, posinf=0, neginf=0)
         low, high = float(values.min()), float(values.max())
-        return Image.fromarray(((values - low) * (255 / ((high - low) or 1))).astype(np.uint8))
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    if image.mode in ("L", "1"):
-        return image.convert("L")
-    return image.convert("RGB")
+        scale = 255 / ((high - low) or 1)
+        values *= np.float32(scale)
+        values -= np.float32(low * scale)
+        np.nan_to_num(values, copy=False)
+        return values.clip(0, 255, out=values).astype(np.uint8)
 
 
 def _on_neutral_ground(image: Image.Image) -> Image.Image:

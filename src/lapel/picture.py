@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from .decode import Limits, Source, decode, source_name
-from .errors import LapelError, did_you_mean
+from .errors import LapelError, PictureError, did_you_mean
 
 __all__ = ["Limits", "Picture", "PictureSpec", "Preparation", "Source", "read_picture", "source_name"]
 
@@ -85,7 +85,8 @@ def read_picture(source: Source, spec: PictureSpec, limits: Limits | None = None
     of exactly the size asked for, on dark ground, passes unchanged, bit for bit.
 
     Returns uint8 of shape (size, size, channels). Raises PictureError where the source cannot be read or is
-    beyond the limits; its message begins with the name of the file.
+    beyond the limits, or where the preparation `garment` is given a picture all of one colour; its message
+    begins with the name of the file.
 
     >>> read_picture("shirt.jpg", PictureSpec(size=28, preparation="garment")).shape
     (28, 28, 1)
@@ -97,9 +98,19 @@ def read_picture(source: Source, spec: PictureSpec, limits: Limits | None = None
         longest=spec.size,
         grey=spec.channels == 1 and spec.preparation == "plain",
     )
-    if spec.preparation == "garment" and not _already_garment(image, spec):
-        return _garment(image, spec)
-    return _plain(image, spec)
+    if spec.preparation == "plain":
+        return _plain(image, spec)
+    if _spread(image) <= _DARK:
+        raise PictureError(
+            f"{source_name(source)}: all of one colour; there is nothing to be seen in it.",
+            "Take the photo again, with more light and all of the garment in it.",
+        )
+    return _plain(image, spec) if _already_garment(image, spec) else _garment(image, spec)
+
+
+def _spread(image: Image.Image) -> int:
+    """By how much its pixels differ at most, in the channel where they differ most."""
+    return max(int(np.ptp(np.asarray(channel))) for channel in image.split())
 
 
 def _already_garment(image: Image.Image, spec: PictureSpec) -> bool:

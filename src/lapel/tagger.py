@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -64,10 +65,13 @@ class Untagged:
 class Tagger:
     """A loaded model, asked for tags. Made by `load_tagger`."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, card: Card, limits: Limits) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, card: Card, limits: Limits, fingerprint: str
+    ) -> None:
         self.card = card
+        self.limits = limits
+        self.fingerprint = fingerprint  # SHA-256 of the model file
         self._session = session
-        self._limits = limits
 
     def __repr__(self) -> str:
         return f"Tagger({self.card.name!r}, {len(self.card.class_names)} classes)"
@@ -80,7 +84,7 @@ class Tagger:
         >>> load_tagger("model.onnx").tag("shirt.jpg").label  # doctest: +SKIP
         'Shirt'
         """
-        return self._tags([_told(source)], [self.picture(source)])[0]
+        return self.tag_pictures([_told(source)], [self.picture(source)])[0]
 
     def tag_many(self, sources: Iterable[Source]) -> Iterator[Tag | Untagged]:
         """Label photos one after the other, in their order; one that cannot be read comes back Untagged.
@@ -96,13 +100,23 @@ class Tagger:
                     names.append(_told(source))
                 except PictureError as error:
                     failures[place] = Untagged(_told(source), error)
-            tags = iter(self._tags(names, pictures))
+            tags = iter(self.tag_pictures(names, pictures))
             for place in range(len(batch)):
                 yield failures[place] if place in failures else next(tags)
 
     def picture(self, source: Source) -> Picture:
         """The picture that the model sees of a photo: uint8 (size, size, channels). Raises PictureError."""
-        return read_picture(source, self.card.picture, self._limits)
+        return read_picture(source, self.card.picture, self.limits)
+
+    def tag_pictures(self, names: Sequence[str], pictures: Sequence[Picture]) -> list[Tag]:
+        """Label pictures that were made as `picture` makes them; `names` become the sources of the tags.
+
+        Raises ModelError as `probabilities` does.
+        """
+        if not pictures:
+            return []
+        rows = self.probabilities(np.stack(pictures))
+        return [self._tag(name, row) for name, row in zip(names, rows, strict=True)]
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the model gives each class, for pictures (n, size, size, channels): float32 (n, classes).
@@ -123,12 +137,6 @@ class Tagger:
             raise ModelError("The model answers with something other than probabilities.", _HINT)
         result: NDArray[np.float32] = answer
         return result
-
-    def _tags(self, names: Sequence[str], pictures: Sequence[Picture]) -> list[Tag]:
-        if not pictures:
-            return []
-        rows = self.probabilities(np.stack(pictures))
-        return [self._tag(name, row) for name, row in zip(names, rows, strict=True)]
 
     def _tag(self, name: str, row: NDArray[np.float32]) -> Tag:
         order = np.argsort(-row, kind="stable")
@@ -183,7 +191,7 @@ def load_tagger(path: str | Path, limits: Limits | None = None) -> Tagger:
             f"in fact it gives {gives}.",
             _HINT,
         )
-    return Tagger(session, card, limits or Limits())
+    return Tagger(session, card, limits or Limits(), hashlib.sha256(data).hexdigest())
 
 
 def _read(path: Path) -> bytes:

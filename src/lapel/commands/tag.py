@@ -2,77 +2,218 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from ..errors import ModelError
-from .paper import paper
 
 if TYPE_CHECKING:
-    from ..tagger import Tag, Tagger, Untagged
+    from io import BufferedIOBase
 
-_BAR = 24  # characters
-_COLUMNS = 32  # of a picture, at most
+    from ..tag import Catalogue, Photo, Row
+    from ..tag.gallery import Gallery
+    from ..tagger import Tagger
+    from .tagging import TaggingProgress
+
+_ENDINGS = {".csv", ".jsonl", ".parquet"}
+_MANY = 32  # rows that can be taken in without a summary
+_BLOCK = 1000  # rows of a table
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, required=True, type=click.Path())
 @click.option("--model", metavar="RUN_OR_FILE", help="A model file or a run; the newest run if not given.")
 @click.option(
     "--top", default=3, show_default=True, type=click.IntRange(min=1), help="How many labels to give."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--show", is_flag=True, help="Draw each picture as the model sees it, beside its confidence.")
+@click.option("--column", metavar="NAME", help="Of a CSV or Parquet file: the column with paths or photos.")
+@click.option("-0", "--null", is_flag=True, help="The list on stdin ends each path with a zero byte.")
+@click.option("--json", "form", flag_value="jsonl", help="Print one JSON object a line.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@click.option("--parquet", "form", flag_value="parquet", help="Print Parquet.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FIGURE.png",
-    help="With --show and one photo: draw to this file.",
+    metavar="ROWS.csv",
+    help="Write to this file (.csv, .jsonl or .parquet), or go on with it.",
+)
+@click.option("--overwrite", is_flag=True, help="With --out: begin anew.")
+@click.option("--show", is_flag=True, help="Draw each picture as the model sees it, beside its confidence.")
+@click.option(
+    "--figure",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.png",
+    help="Of one photo: draw it and its labels to this file.",
+)
+@click.option(
+    "--sort-into",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Copy each photo into a folder per label; nothing is moved or overwritten.",
+)
+@click.option("--link", is_flag=True, help="With --sort-into: symbolic links instead of copies.")
+@click.option("--dry-run", is_flag=True, help="With --sort-into: only say what would go where.")
+@click.option(
+    "--gallery",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="A page of the photos and what the model saw of them, the least certain first.",
 )
 @click.pass_context
 def tag(
     context: click.Context,
-    files: tuple[Path, ...],
+    photos: tuple[str, ...],
     model: str | None,
     top: int,
-    as_json: bool,
-    show: bool,
+    column: str | None,
+    null: bool,
+    form: str | None,
     out: Path | None,
+    overwrite: bool,
+    show: bool,
+    figure: Path | None,
+    sort_into: Path | None,
+    link: bool,
+    dry_run: bool,
+    gallery: Path | None,
 ) -> None:
-    """Label photos: FILES, and the photos in folders.
+    """Label PHOTOS: files, folders, quoted patterns ("**/*.jpg"), CSV or Parquet tables, or - for a list.
 
     Every photo gives one row, in the order given. A photo that cannot be read is a row that says why;
-    the others are labelled all the same, and the command ends with 1.
+    the others are labelled all the same, and the command ends with 1. A command with --out that was ended
+    in whatever way goes on where it was when it is run again.
     """
-    if as_json and show:
-        raise click.UsageError("--json and --show cannot be combined.")
-    if out is not None and (not show or len(files) > 1 or files[0].is_dir()):
-        raise click.UsageError("--out goes with --show and one photo.")
-    from ..tag import tag_catalogue
-    from ..tagger import Untagged, load_tagger
+    if sum(map(bool, (form, out, show, figure))) > 1:
+        raise click.UsageError("Choose one of --json, --csv, --parquet, --out, --show and --figure.")
+    if out is not None and out.suffix.lower() not in _ENDINGS:
+        raise click.UsageError(f"--out ends in .csv, .jsonl or .parquet; {out} does not. (--figure draws.)")
+    if overwrite and out is None:
+        raise click.UsageError("--overwrite goes with --out.")
+    if (link or dry_run) and sort_into is None:
+        raise click.UsageError("--link and --dry-run go with --sort-into.")
+    if figure is not None and (len(photos) > 1 or not Path(photos[0]).is_file()):
+        raise click.UsageError("--figure goes with one photo.")
+    if form == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is nothing for a terminal: send it to a file, or use --out.")
+    _refuse_sorting_into_itself(photos, sort_into)
+    from ..tag import Catalogue
+    from ..tagger import load_tagger
+    from .tag_rows import draw_figure
+    from .tagging import TaggingProgress
 
     tagger = load_tagger(_model_file(model))
-    if out is not None:
-        _draw_figure(tagger, files[0], out, top)
+    if figure is not None:
+        draw_figure(tagger, Path(photos[0]), figure, top)
         return
-    failed: list[Untagged] = []
-    rows = _noting(tag_catalogue(tagger, files), failed)
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row.to_dict() if isinstance(row, Untagged) else row.to_dict(top)))
-    elif show:
-        _show(tagger, rows, top)
-    else:
-        _print_table(rows, top)
-    if failed:
-        click.echo(f"{len(failed)} could not be read.", err=True)
+    listed = sys.stdin.buffer if "-" in photos else None
+    catalogue = Catalogue(photos, column, cast("BufferedIOBase | None", listed), b"\0" if null else b"\n")
+    # A bar on the terminal that the rows are printed to would be torn apart by them.
+    bar = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
+    with ExitStack() as open_, TaggingProgress(catalogue.count, bar=bar) as progress:
+        rows = _rows(tagger, catalogue, out, top, overwrite, open_)
+        sorted_ = _sorted(rows, sort_into, tagger, link, dry_run)
+        page = _gallery(tagger, gallery)
+        _print(tagger, _watched(sorted_, progress, page), form, out, show, top)
+        if page is not None and gallery is not None:
+            page.write(gallery)
+    if out or sort_into or gallery or progress.done > _MANY:
+        click.echo(progress.summary(), err=True)
+    elif progress.failed:
+        click.echo(f"{progress.failed} could not be read.", err=True)
+    if progress.failed:
         context.exit(1)
+
+
+def _refuse_sorting_into_itself(photos: tuple[str, ...], folder: Path | None) -> None:
+    """The copies would be found, and be photos of the catalogue when it is gone through again."""
+    for given in photos:
+        if (
+            folder is not None
+            and Path(given).is_dir()
+            and folder.resolve().is_relative_to(Path(given).resolve())
+        ):
+            raise click.UsageError(f"--sort-into must not be in {given}, the photos of which are sorted.")
+
+
+def _rows(
+    tagger: Tagger, catalogue: Catalogue, out: Path | None, top: int, overwrite: bool, open_: ExitStack
+) -> Iterator[tuple[Photo, Row]]:
+    from ..tag import tag_catalogue
+
+    if out is None:
+        return tag_catalogue(tagger, catalogue)
+    from ..tag.output import Output, tag_into
+    from ..tag.rows import form_of
+
+    form = form_of(out.suffix.lower()[1:], tagger, top)
+    return tag_into(open_.enter_context(Output(out, form, anew=overwrite)), tagger, catalogue)
+
+
+def _sorted(
+    rows: Iterable[tuple[Photo, Row]], folder: Path | None, tagger: Tagger, link: bool, dry: bool
+) -> Iterator[tuple[Photo, Row]]:
+    """The rows, their photos sorted on the way."""
+    if folder is None:
+        yield from rows
+        return
+    from ..decode import source_name
+    from ..tag.sorting import Sorting
+
+    sorting = Sorting(folder, tagger.card.class_names, link=link, dry=dry)
+    for photo, row in rows:
+        went = sorting.add(photo, row)
+        if went and dry:
+            click.echo(f"{source_name(went[0])} -> {source_name(went[1])}", err=True)
+        yield photo, row
+
+
+def _gallery(tagger: Tagger, file: Path | None) -> Gallery | None:
+    if file is None:
+        return None
+    from ..tag.gallery import Gallery
+
+    return Gallery(tagger)
+
+
+def _watched(
+    rows: Iterable[tuple[Photo, Row]], progress: TaggingProgress, page: Gallery | None
+) -> Iterator[tuple[Photo, Row]]:
+    """The rows, counted, and shown to the page, on their way."""
+    for photo, row in rows:
+        progress.add(row)
+        if page is not None:
+            page.add(photo, row)
+        yield photo, row
+
+
+def _print(
+    tagger: Tagger,
+    rows: Iterator[tuple[Photo, Row]],
+    form: str | None,
+    out: Path | None,
+    show: bool,
+    top: int,
+) -> None:
+    from .tag_rows import print_rows, print_table, show_rows
+
+    if out is not None:
+        for _ in rows:
+            pass
+        click.echo(out)
+    elif form is not None:
+        print_rows(tagger, (row for _, row in rows), form, top)
+    elif show:
+        show_rows(tagger, rows, top)
+    else:
+        # A table is as wide as its widest row, so it is not printed before all of them are known.
+        while block := [row for _, row in islice(rows, _BLOCK)]:
+            print_table(block, top)
 
 
 def _model_file(name: str | None) -> Path:
@@ -99,82 +240,3 @@ def _model_file(name: str | None) -> Path:
         click.echo(f"Making the model of {run.name} first.", err=True)
         export(run)
     return model
-
-
-def _noting(rows: Iterable[Tag | Untagged], failed: list[Untagged]) -> Iterator[Tag | Untagged]:
-    """The rows, those that failed noted on their way."""
-    from ..tagger import Untagged
-
-    for row in rows:
-        if isinstance(row, Untagged):
-            failed.append(row)
-        yield row
-
-
-def _print_table(rows: Iterable[Tag | Untagged], top: int) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from ..decode import source_name
-    from ..tagger import Untagged
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", overflow="fold")
-    table.add_column("label", no_wrap=True)
-    table.add_column("confidence", justify="right", no_wrap=True)
-    if top > 1:
-        table.add_column("alternatives")
-    for row in rows:
-        name = source_name(row.source)
-        if isinstance(row, Untagged):
-            reason = Text(row.error.message.removeprefix(f"{name}: "), style="red")
-            cells = [Text("not read", style="red"), Text(), reason]
-            # Without the last column the reason stands in place of the label.
-            table.add_row(Text(name), *(cells if top > 1 else [reason]))
-        else:
-            others = ", ".join(f"{label} {_percent(share)}" for label, share in row.ranking[1:top])
-            cells = [Text(row.label, style="bold"), Text(_percent(row.confidence))]
-            table.add_row(Text(name), *cells, *([Text(others)] if top > 1 else []))
-    paper().print(table)
-
-
-def _show(tagger: Tagger, rows: Iterable[Tag | Untagged], top: int) -> None:
-    from ..decode import source_name
-    from ..tagger import Untagged
-    from ..terminal import beside, can_draw, draw
-
-    pictures = can_draw(sys.stdout, os.environ)
-    if not pictures:
-        click.echo("Pictures cannot be drawn here; --out FIGURE.png draws one to a file.", err=True)
-    for row in rows:
-        if isinstance(row, Untagged):
-            click.echo(f"{row.error.message}\n")
-            continue
-        lines = [source_name(row.source), "", *_bars(row.ranking[:top])]
-        if pictures:
-            picture = tagger.picture(Path(row.source))
-            click.echo(beside(draw(picture, _COLUMNS), min(_COLUMNS, picture.shape[1]), lines))
-        else:
-            click.echo("\n".join(lines))
-        click.echo()
-
-
-def _bars(ranking: tuple[tuple[str, float], ...]) -> list[str]:
-    width = max(len(label) for label, _ in ranking)
-    return [
-        f"{label:<{width}}  {_percent(share):>6}  {'█' * round(share * _BAR)}" for label, share in ranking
-    ]
-
-
-def _draw_figure(tagger: Tagger, file: Path, out: Path, top: int) -> None:
-    from ..files import write_atomic
-    from ..report.figures import tag_figure
-    from ..report.style import png
-
-    answer = tagger.tag(file)
-    write_atomic(out, png(tag_figure(tagger.picture(file), answer.ranking[:top])))
-    click.echo(out)
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"

@@ -1,0 +1,108 @@
+"""A page of photos with their labels, the least certain first, beside the pictures that the model saw."""
+
+from __future__ import annotations
+
+import heapq
+import io
+from base64 import b64encode
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from ..decode import decode, source_name
+from ..errors import PictureError
+from ..files import write_atomic
+from ..tagger import Tag, Tagger
+from .catalogue import Photo
+from .pipeline import Row
+
+MOST = 500  # photos on a page, which holds them all within itself
+_SIDE = 160  # pixels of a thumbnail
+_STYLE = """
+:root{color-scheme:light dark;font:14px/1.4 system-ui,sans-serif}
+body{margin:2rem;max-width:90rem}
+ul{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1rem;list-style:none;padding:0}
+li{border:1px solid #8884;border-radius:6px;padding:.6rem;overflow-wrap:anywhere}
+figure{display:flex;gap:.6rem;margin:0 0 .4rem;height:160px;align-items:center}
+figure img{max-width:50%;max-height:100%}
+img.seen{image-rendering:pixelated;width:112px}
+b{font-size:1.1rem}
+small{opacity:.7;display:block}
+meter{width:100%}
+"""
+
+
+class Gallery:
+    """Keeps the least certain photos of a catalogue, at most MOST, and shows them on one page."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        self._tagger = tagger
+        self._count = 0
+        self._unread: list[str] = []
+        self._failed = 0
+        self._kept: list[tuple[float, int, str]] = []  # a heap with the most certain on top
+
+    def add(self, photo: Photo, row: Row) -> None:
+        """Take a row in."""
+        self._count += 1
+        if not isinstance(row, Tag):
+            self._failed += 1
+            if len(self._unread) < MOST:
+                self._unread.append(row.error.message)
+        elif len(self._kept) < MOST or row.confidence < -self._kept[0][0]:
+            # Drawn at once, for a photo that comes as bytes will not come again.
+            entry = (-row.confidence, -self._count, self._card(photo, row))
+            (heapq.heappush if len(self._kept) < MOST else heapq.heapreplace)(self._kept, entry)
+
+    def write(self, path: Path) -> None:
+        """Write the page: one file that needs no other. Raises LapelError where it cannot be written."""
+        write_atomic(path, self._page())
+
+    def _page(self) -> str:
+        cards = [card for _, _, card in sorted(self._kept, reverse=True)]
+        tagged = self._count - self._failed
+        shown = f"{len(cards):,} of {tagged:,} photos, the least certain first"
+        unread = "".join(f"<li>{escape(message)}</li>" for message in self._unread)
+        failed = f"<h2>{self._failed:,} could not be read</h2><ul>{unread}</ul>" if unread else ""
+        name = escape(self._tagger.card.name)
+        return (
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+            "style-src 'unsafe-inline'\">"
+            f"<title>Tags by {name}</title><style>{_STYLE}</style>"
+            f"<h1>Tags by {name}</h1><p>{shown}; beside each, the picture that the model saw.</p>"
+            f"<ul>{''.join(cards)}</ul>{failed}</html>\n"
+        )
+
+    def _card(self, photo: Photo, row: Tag) -> str:
+        name = escape(source_name(photo.name))
+        try:
+            thumbnail, seen = self._drawn(photo)
+            pictures = (
+                f'<img src="{thumbnail}" alt=""><img class="seen" src="{seen}" alt="as the model saw it">'
+            )
+        except PictureError as error:  # it has gone since it was tagged
+            pictures = escape(error.message)
+        others = ", ".join(f"{escape(label)} {share:.1%}" for label, share in row.alternatives[:2])
+        return (
+            f"<li><figure>{pictures}</figure><b>{escape(row.label)}</b> {row.confidence:.1%}"
+            f'<meter value="{row.confidence:.3f}"></meter><small>{others}</small><small>{name}</small></li>'
+        )
+
+    def _drawn(self, photo: Photo) -> tuple[str, str]:
+        if isinstance(photo.source, PictureError):
+            raise photo.source
+        seen = self._tagger.picture(photo.source)
+        size = self._tagger.card.picture.size
+        image = decode(photo.source, self._tagger.limits, side=_SIDE, longest=size).convert("RGB")
+        image.thumbnail((_SIDE, _SIDE))
+        grey = seen.shape[2] == 1
+        return _data(image, "JPEG"), _data(Image.fromarray(seen[:, :, 0] if grey else seen), "PNG")
+
+
+def _data(image: Image.Image, kind: str) -> str:
+    file = io.BytesIO()
+    image.save(file, kind, optimize=kind == "PNG")
+    return f"data:image/{kind.lower()};base64,{b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,156 @@
+"""Rows as CSV, as JSON lines and as Parquet, and back again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO
+
+from ..errors import PictureError
+from ..tagger import Tag, Tagger, Untagged
+from .catalogue import pyarrow
+from .pipeline import Row
+
+_GROUP = 10_000  # rows of Parquet written, and held, at once
+
+
+@dataclass(frozen=True)
+class Form:
+    """How rows are written. `decode` reads one back, and raises ValueError where it is none of this model."""
+
+    header: bytes
+    encode: Callable[[Row], bytes]
+    decode: Callable[[bytes], Row]
+    quoted: bool = False  # whether a line may end within quotes, and the row go on in the next one
+
+
+def form_of(name: str, tagger: Tagger, top: int) -> Form:
+    """The form `csv`, or `jsonl`, for this model and so many labels a row."""
+    return csv_lines(tagger, top) if name == "csv" else jsonl(tagger, top)
+
+
+def jsonl(tagger: Tagger, top: int) -> Form:
+    """One JSON object a line: source, label, confidence, alternatives (or error), model."""
+    model = model_name(tagger)
+    labels = min(top, len(tagger.card.class_names))
+
+    def encode(row: Row) -> bytes:
+        return json.dumps(plain(row, top, model)).encode() + b"\n"
+
+    def decode(line: bytes) -> Row:
+        data = json.loads(line)
+        if not isinstance(data, dict):
+            raise ValueError("it is no row of tags")
+        _check_model(data.get("model"), model)
+        try:
+            if "error" in data:
+                return Untagged(str(data["source"]), PictureError(str(data["error"])))
+            others = [(str(other["label"]), float(other["confidence"])) for other in data["alternatives"]]
+            if len(others) + 1 != labels:
+                raise ValueError(f"it gives {len(others) + 1} labels instead of {labels}")
+            _check_label(data["label"], tagger)
+            return Tag(str(data["source"]), data["label"], float(data["confidence"]), tuple(others))
+        except (LookupError, TypeError) as error:
+            raise ValueError("it is no row of tags") from error
+
+    return Form(b"", encode, decode)
+
+
+def csv_lines(tagger: Tagger, top: int) -> Form:
+    """A header, and one line a row: source, label, confidence, label_2, confidence_2, …, error, model."""
+    model = model_name(tagger)
+    # More labels than the model has would be columns that are always empty.
+    top = min(top, len(tagger.card.class_names))
+    others = [f"{name}_{place}" for place in range(2, top + 1) for name in ("label", "confidence")]
+    columns = ["source", "label", "confidence", *others, "error", "model"]
+
+    def encode(row: Row) -> bytes:
+        if isinstance(row, Untagged):
+            return _csv_line([row.source, *[""] * (2 * top), row.error.message, model])
+        ranking = [text for label, share in row.ranking[:top] for text in (label, f"{share:.6f}")]
+        return _csv_line([row.source, *ranking, "", model])
+
+    def decode(line: bytes) -> Row:
+        (fields,) = csv.reader([line.decode("utf-8", "surrogateescape")], strict=True)
+        if len(fields) != len(columns):
+            raise ValueError(f"it has {len(fields)} fields instead of {len(columns)}")
+        source, *ranking, error, name = fields
+        _check_model(name, model)
+        if error:
+            return Untagged(source, PictureError(error))
+        label, *rest = zip(ranking[::2], map(float, ranking[1::2]), strict=True)
+        _check_label(label[0], tagger)
+        return Tag(source, *label, alternatives=tuple(rest))
+
+    return Form(_csv_line(columns), encode, decode, quoted=True)
+
+
+def write_parquet(rows: Iterable[dict[str, Any]], file: BinaryIO) -> None:
+    """Write rows as `plain` gives them. Raises MissingExtra without pyarrow."""
+    arrow, parquet = pyarrow()
+    other = arrow.struct([("label", arrow.string()), ("confidence", arrow.float64())])
+    schema = arrow.schema(
+        [
+            ("source", arrow.string()),
+            ("label", arrow.string()),
+            ("confidence", arrow.float64()),
+            ("alternatives", arrow.list_(other)),
+            ("error", arrow.string()),
+            ("model", arrow.string()),
+        ]
+    )
+    remaining = iter(rows)
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        while group := list(islice(remaining, _GROUP)):
+            writer.write_table(arrow.Table.from_pylist([_as_text(row) for row in group], schema))
+
+
+def read_parquet(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The rows that `write_parquet` wrote. Raises ValueError where the file holds something else."""
+    arrow, parquet = pyarrow()
+    try:
+        with parquet.ParquetFile(file) as table:
+            for batch in table.iter_batches(batch_size=_GROUP):
+                for row in batch.to_pylist():
+                    yield {name: value for name, value in row.items() if value is not None}
+    except arrow.ArrowException as error:
+        raise ValueError(str(error).split("\n")[0]) from error
+
+
+def plain(row: Row, top: int, model: str) -> dict[str, Any]:
+    """A row as plain data; `model` is what `model_name` gives."""
+    return {**(row.to_dict() if isinstance(row, Untagged) else row.to_dict(top)), "model": model}
+
+
+def model_name(tagger: Tagger) -> str:
+    """What rows call the model: its name, and enough of its fingerprint to tell it from any other."""
+    return f"{tagger.card.name}@{tagger.fingerprint[:12]}"
+
+
+def _csv_line(fields: list[str]) -> bytes:
+    # Only where lines end with "\r\n" does Python quote a field that holds either of the two.
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow(fields)
+    return line.getvalue()[:-2].encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _check_model(name: object, model: str) -> None:
+    if name != model:
+        raise ValueError(f"it was made by {str(name)[:100]}, and this model is {model}")
+
+
+def _check_label(label: object, tagger: Tagger) -> None:
+    if label not in tagger.card.class_names:
+        raise ValueError(f"the model has no class {str(label)[:100]!r}")
+
+
+def _as_text(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with what is no text in the names of files written out, since Parquet holds text alone."""
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in row.items()
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from lapel.recipes import parse
 
 CLASSES = ("left", "right", "nothing")
 CARD = Card("halves", CLASSES, PictureSpec(size=8), made={"recipe": "halves", "seed": 0})
+# Of the same network, whose third answer is now a reason to refuse.
+DOUBTING = replace(CARD, class_names=CLASSES[:2], rejects=("no garment found",), accept=0.6)
 
 
 def write_model(path: Path, card: Card = CARD) -> Path:
@@ -27,10 +30,10 @@ def write_model(path: Path, card: Card = CARD) -> Path:
 
 
 def bright(side: str) -> NDArray[np.uint8]:
-    """An 8×8 picture that is bright on this side."""
+    """An 8×8 picture that is bright on this side, or on both."""
     picture = np.zeros((8, 8), np.uint8)
-    if side == "left":
+    if side in ("left", "both"):
         picture[:, :4] = 255
-    if side == "right":
+    if side in ("right", "both"):
         picture[:, 4:] = 255
     return picture

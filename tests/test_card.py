@@ -23,6 +23,8 @@ CARD = Card(
         },
     ),
     made={"recipe": "cnn", "seed": 3, "engine": "torch 2.6", "commit": None},
+    rejects=("not one of the classes", "no garment found"),
+    accept=0.625,
 )
 
 
@@ -37,7 +39,9 @@ def test_a_card_survives_a_round_trip() -> None:
 
 def test_what_may_be_left_out() -> None:
     least = {"format": 1, "name": "a", "class_names": ["b"], "picture": {}}
-    assert Card.from_json(json.dumps(least)) == Card("a", ("b",), PictureSpec())
+    card = Card.from_json(json.dumps(least))
+    assert card == Card("a", ("b",), PictureSpec())
+    assert (card.temperature, card.rejects, card.accept) == (1.0, (), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,18 @@ def test_what_may_be_left_out() -> None:
         (changed(temperature=0), '"temperature" should be a number above 0'),
         (changed(temperature=True), '"temperature" should be'),
         (changed(temperature="1"), '"temperature" should be'),
+        (changed(rejects="none"), '"rejects" should be a list; it is "none"'),
+        (changed(rejects=[""]), '"rejects" should be 1 to 200 printable characters'),
+        (changed(rejects=["a", "a"]), 'the reject "a" twice, or as a class, too'),
+        (changed(rejects=["T-shirt/top"]), 'the reject "T-shirt/top" twice, or as a class, too'),
+        (
+            changed(rejects=[str(number) for number in range(10_001)]),
+            "10001 rejects; expected at most 10,000",
+        ),
+        (changed(accept=-0.1), '"accept" should be a number from 0 to 1; it is -0.1'),
+        (changed(accept=1.1), '"accept" should be a number from 0 to 1'),
+        (changed(accept=True), '"accept" should be'),
+        (changed(accept=None), '"accept" should be'),
         (
             '{"format": 1, "name": "a", "class_names": ["b"], "picture": {}, "temperature": 1e999}',
             "number above 0",

@@ -19,6 +19,7 @@ from garments import blobs, small_recipe
 
 from lapel.data import save_data
 from lapel.recipes import to_toml
+from lapel.tagger import shipped_models
 
 Lapel = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,7 +115,7 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on(files: Path, engine: str) -> No
         (["train", "cnn", "--engine", "torsh", "--data", "synthetic"], 1, 'Did you mean "torch"?'),
         (["train"], 2, "Give a recipe to train, or --resume RUN to go on with."),
         (["evaluate", "none"], 1, 'lapel: There is no run "none".'),
-        (["tag", "photo.jpg"], 1, "There is no finished run to tag with."),
+        (["tag", "photo.jpg", "--model", "none"], 1, 'lapel: There is no model and no run "none".'),
         (["trian"], 2, "No such command"),
     ],
 )
@@ -195,6 +196,8 @@ def test_the_readmes_commands_run(lapel: Lapel, files: Path) -> None:
             words += ["--data", "blobs.npz"]
         elif words[:2] == ["data", "show"]:
             words += ["blobs.npz"]
+        elif words[0] == "tag" and "--model" not in words and "photo" not in shipped_models():
+            words += ["--model", "cnn-1"]
         result = lapel(*words)
         assert result.returncode == 0, f"{command}\n{result.stderr}"
 

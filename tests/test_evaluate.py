@@ -187,14 +187,40 @@ def test_a_model_is_judged_as_the_run_that_it_was_made_of(filed: Path) -> None:
     assert len(run.looks) == 1
 
 
-def test_a_model_of_other_classes_or_pictures_is_refused(filed: Path) -> None:
+def test_a_model_of_other_classes_is_refused(filed: Path) -> None:
     run = open_run(filed)
     model = export(run, dataset=dataset_of(run)).path
     with pytest.raises(ModelError, match=r"tells 4 classes apart .*; rows has 5") as caught:
         evaluate(model, dataset=made_dataset(("a", "b", "c", "d", "e"), size=28))
     assert "--data" in caught.value.hint
-    with pytest.raises(ModelError, match="takes uint8 pictures of shape"):
-        evaluate(model, dataset=made_dataset(size=8))
+
+
+def test_a_model_for_other_pictures_sees_those_of_the_dataset_as_photos(filed: Path) -> None:
+    run = open_run(filed)
+    model = export(run, dataset=dataset_of(run)).path
+    tagger = load_tagger(model)
+    for size, channels in ((8, 1), (40, 3)):
+        other = made_dataset(size=size, channels=channels)
+        assert other.test is not None
+        report = evaluate(model, split="test", dataset=other)
+        labels = [tagger.tag(picture).label for picture in other.test.pictures]
+        expected = np.mean([NAMES.index(label) for label in labels] == other.test.labels)
+        assert (report.accuracy, report.pictures) == (expected, 80)
+
+
+def test_a_model_that_comes_with_lapel_is_judged_by_its_name(
+    filed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run(filed)
+    dataset = dataset_of(run)
+    export(run, tmp_path / "shipped" / "mine.onnx", dataset=dataset)
+    monkeypatch.setattr("lapel.tagger._shipped", lambda: tmp_path / "shipped")
+    assert evaluate("mine", dataset=dataset).accuracy == evaluate(run).accuracy
+    data = ["--data", str(tmp_path / "rows.npz"), "--json"]
+    result = CliRunner().invoke(lapel, ["evaluate", "mine", *data], catch_exceptions=False)
+    assert json.loads(result.stdout)["test_looks"] is None
+    with pytest.raises(RunError, match='There is no run "mind"'):
+        evaluate("mind", dataset=dataset)
 
 
 def test_a_model_whose_classes_stand_in_another_order_is_judged_by_name(filed: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 from lapel.data.catalog import FASHION_CLASSES
 from lapel.data.dataset import Dataset, Split
@@ -66,6 +67,11 @@ def run_of(data: Dataset, folder: Path, origin: str | None = None) -> Run:
     return run
 
 
+def warmed(probabilities: Any, temperature: float) -> Any:
+    powers = probabilities.astype(np.float64) ** (1 / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def refusal(run: Run, path: Path | None = None, **more: Any) -> LapelError:
     with pytest.raises(LapelError) as caught:
         export(run, path, **more)
@@ -84,8 +90,10 @@ def test_the_model_answers_as_the_run_does(tmp_path: Path) -> None:
     engine = load_engine("torch")
     network = engine.build(run.recipe, data.shape, 3, run.weights())
     pictures = data.train.pictures[:50]
-    answers = load_tagger(made.path).probabilities(pictures)
-    assert np.abs(answers - engine.probabilities(network, pictures)).max() < 1e-5
+    tagger = load_tagger(made.path)
+    assert made.card == tagger.card
+    expected = warmed(engine.probabilities(network, pictures), tagger.card.temperature)
+    assert np.abs(tagger.probabilities(pictures) - expected).max() < 1e-5
 
 
 def test_the_card_is_filled_from_the_run(tmp_path: Path) -> None:
@@ -95,7 +103,7 @@ def test_the_card_is_filled_from_the_run(tmp_path: Path) -> None:
     run.record_look("validation", 0.75, 300)
     export(run, dataset=data)
     card = load_tagger(run.model_path).card
-    assert card == card_of(run)
+    assert replace(card, temperature=1.0, accept=0.0) == card_of(run)
     assert (card.name, card.class_names) == ("small", ("a", "b", "c"))
     assert card.picture == PictureSpec(size=12)
     (measured,) = card.measured
@@ -128,6 +136,99 @@ def test_without_its_data_a_run_is_compared_on_drawn_pictures(tmp_path: Path) ->
     made = export(run)
     assert (made.agreement, made.real) == (1.0, False)
     assert made.pictures >= 256
+    assert made.card == load_tagger(made.path).card == card_of(run)
+    assert (made.card.temperature, made.card.accept) == (1.0, 0.0)
+
+
+def knowing(folder: Path) -> tuple[Run, Dataset, Any]:
+    """A run that is right about most pictures, less so the less sure it is, and asks about them."""
+    engine, data = load_engine("torch"), dataset()
+    steps = plan(RECIPE, data.shape, 3)
+    weights = draw(steps, seed=1)
+    # Sharp, and with no class that is always the answer.
+    weights["4.weight"] = weights["4.weight"] * 30
+    network = engine.build(RECIPE, data.shape, 3, weights)
+    scores = np.log(engine.probabilities(network, data.train.pictures))
+    weights["4.bias"] = -scores.mean(axis=0)
+    network = engine.build(RECIPE, data.shape, 3, weights)
+    shares = warmed(engine.probabilities(network, data.train.pictures), 1.7)
+    draws = np.random.default_rng(0).random((len(shares), 1))
+    labels = (shares.cumsum(axis=1) > draws).argmax(axis=1)
+    data = Dataset("blobs", Split(data.train.pictures, labels), None, data.class_names)
+    run = run_of(data, folder)
+    run.weights_path.write_bytes(packed(weights))
+    return run, data, lambda pictures: engine.probabilities(network, pictures)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("goal", [0.6, 0.8])
+def test_a_model_is_as_sure_as_it_is_right_and_accepts_what_reaches_the_goal(
+    tmp_path: Path, mirror: bool, goal: float
+) -> None:
+    run, data, ask = knowing(tmp_path / "run")
+    made = export(run, dataset=data, mirror=mirror, goal=goal)
+    assert made.largest_difference < 1e-4
+    tagger = load_tagger(made.path)
+    held = data.split(0.1, 5)[1]
+
+    def answers(temperature: float) -> Any:
+        views = [held.pictures, held.pictures[:, :, ::-1].copy()][: 2 if mirror else 1]
+        return np.mean([warmed(ask(view), temperature) for view in views], axis=0)
+
+    tried = np.geomspace(0.05, 20, 500)
+    losses = [log_loss(held.labels, answers(one)) for one in tried]
+    assert tagger.card.temperature == pytest.approx(tried[np.argmin(losses)], rel=0.01)
+    assert mirror or tagger.card.temperature == pytest.approx(1.7, rel=0.3)
+
+    shares = answers(tagger.card.temperature)
+    scores, right = shares.max(axis=1), shares.argmax(axis=1) == held.labels
+    least = min(one for one in scores if right[scores >= one].mean() >= goal)
+    usual = max(one for one in scores if (scores >= one).mean() >= 0.99)
+    assert tagger.card.accept == pytest.approx(max(least, usual), abs=1e-6)
+    accepted = np.array([tag.accepted for tag in tagger.tag_pictures([""] * len(held), list(held.pictures))])
+    assert right[accepted].mean() > goal - 0.02
+    assert accepted.mean() == pytest.approx((scores >= tagger.card.accept).mean(), abs=0.01)
+
+
+def test_where_all_is_right_the_hundredth_that_is_least_sure_is_not_accepted(tmp_path: Path) -> None:
+    run, data, _ = knowing(tmp_path / "run")
+    made = export(run, dataset=data, goal=0.0)
+    held = data.split(0.1, 5)[1]
+    tags = load_tagger(made.path).tag_pictures([""] * len(held), list(held.pictures))
+    assert sum(not tag.accepted for tag in tags) == pytest.approx(len(held) * 0.01, abs=1)
+
+
+@pytest.mark.parametrize("how", ["compact", "mirror"])
+def test_figures_of_the_run_are_not_those_of_a_model_that_answers_otherwise(tmp_path: Path, how: str) -> None:
+    run, data, _ = knowing(tmp_path / "run")
+    run.record_look("validation", 0.5, 300)
+    assert load_tagger(export(run, dataset=data).path).card.measured
+    assert not load_tagger(export(run, dataset=data, **{how: True}).path).card.measured
+
+
+def test_a_compact_model_has_bounds_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, data, _ = knowing(tmp_path / "run")
+    whole = export(run, dataset=data)
+    compact = export(run, tmp_path / "compact.onnx", dataset=data, compact=True)
+    assert whole.largest_difference < 1e-4 < compact.largest_difference < 0.05
+    assert whole.card == compact.card  # neither has been measured
+    assert b"DequantizeLinear" in compact.path.read_bytes()
+    monkeypatch.setattr(MODULE, "_COMPACT", MODULE._Bounds(1e-6, 0.99, "kernels of 8 bits"))
+    error = refusal(run, tmp_path / "other.onnx", dataset=data, compact=True)
+    assert "(at most 1e-06 is kernels of 8 bits)" in error.message
+    assert "(at least 99% are asked for). Nothing was written." in error.message
+    assert error.hint == "Export it without --compact."
+    assert not (tmp_path / "other.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.pt", "model.keras"])
+@pytest.mark.parametrize("how", [{"compact": True}, {"mirror": True}, {"goal": 0.5}])
+def test_only_models_are_compact_or_mirrored_or_have_a_goal(
+    tmp_path: Path, name: str, how: dict[str, Any]
+) -> None:
+    error = refusal(run_of(dataset(), tmp_path / "run"), tmp_path / name, **how)
+    assert f"{name}: only a model in ONNX is made compact" in error.message
+    assert "ends in .onnx" in error.hint
 
 
 def test_the_same_run_gives_the_same_bytes_wherever_it_lies(tmp_path: Path) -> None:
@@ -146,8 +247,8 @@ def test_a_model_that_differs_is_refused_and_nothing_written(
     whole = MODULE._as_onnx
 
     def answering(change: Callable[[Any], Any]) -> Callable[..., Any]:
-        def write(*given: Any) -> Any:
-            model, answers = whole(*given)
+        def write(*given: Any, **how: Any) -> Any:
+            model, answers = whole(*given, **how)
             return model, change(answers)
 
         return write
@@ -156,7 +257,8 @@ def test_a_model_that_differs_is_refused_and_nothing_written(
     error = refusal(run, dataset=data)
     assert isinstance(error, ModelError)
     assert "differ by up to 0.0002 (at most 0.0001 is rounding)" in error.message
-    assert "labels agree on 100.0% of 300 pictures. Nothing was written." in error.message
+    assert "labels agree on 100.0% of 300 pictures (at least 100% are asked for)." in error.message
+    assert "Nothing was written." in error.message
     assert not run.model_path.exists()
 
     monkeypatch.setattr(MODULE, "_as_onnx", answering(lambda answers: answers[:, ::-1]))

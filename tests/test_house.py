@@ -22,7 +22,7 @@ ROWS = [
     {"errors"},
     {"files", "first_frame"},
     {"decode", "metrics", "terminal"},
-    {"picture"},
+    {"picture", "calibrate"},
     {"card"},
     {"tagger"},
     {"data"},

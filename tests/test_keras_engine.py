@@ -211,7 +211,8 @@ class TestARun:
         tagger = load_tagger(made.path)
         test = blobs().test
         assert test is not None
-        expected = answers("keras", trained.recipe, trained.weights(), blobs())
+        powers = answers("keras", trained.recipe, trained.weights(), blobs()) ** (1 / tagger.card.temperature)
+        expected = powers / powers.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(tagger.probabilities(test.pictures), expected, atol=1e-5)
 
     def test_goes_out_to_every_form_of_file(self, trained: Run) -> None:

@@ -50,6 +50,23 @@ def test_figures_agree_with_scikit_learn(answers: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("steps", [3, 10, 10_000])
+def test_auroc_agrees_with_scikit_learn_whatever_the_ties(steps: int) -> None:
+    random = np.random.default_rng(steps)
+    inside, outside = random.integers(0, steps, 400) / steps + 0.1, random.integers(0, steps, 150) / steps
+    truth = np.repeat([1, 0], [400, 150])
+    expected = reference.roc_auc_score(truth, np.concatenate([inside, outside]))
+    assert metrics.auroc(inside, outside) == pytest.approx(expected)
+
+
+def test_auroc_by_hand() -> None:
+    assert metrics.auroc(np.array([2.0, 3.0]), np.array([1.0])) == 1
+    assert metrics.auroc(np.array([1.0]), np.array([2.0, 3.0])) == 0
+    assert metrics.auroc(np.ones(5), np.ones(3)) == 0.5
+    with pytest.raises(LapelError, match="0 and 3 came"):
+        metrics.auroc(np.array([]), np.ones(3))
+
+
 def test_log_loss_of_a_certain_mistake_is_finite_and_as_scikit_learn_has_it() -> None:
     probabilities = np.array([[1.0, 0.0], [0.25, 0.75]], dtype=np.float32)
     labels = np.array([1, 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,14 @@ def weights_of(recipe: Recipe, card: Card) -> dict[str, NDArray[Any]]:
     }
 
 
-def run(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def outputs(model: Any, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    answer: NDArray[np.float32] = session.run(["probabilities"], {"pictures": pictures})[0]
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"pictures": pictures}), strict=True))
+
+
+def run(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    (answer,) = outputs(model, pictures).values()
     return answer
 
 
@@ -224,12 +230,66 @@ def test_the_temperature_softens_the_answer() -> None:
     assert np.allclose(soft, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_the_same_arguments_give_the_same_bytes() -> None:
+REJECTS = ("not one of the classes", "no garment found")
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_what_the_network_rejects_is_an_output_of_its_own(mirror: bool) -> None:
+    recipe, card = (
+        recipe_of(conv(4), FLAT, OUT),
+        replace(card_of(classes=3), rejects=REJECTS, temperature=2.5),
+    )
+    everything = card_of(classes=5, temperature=2.5)
+    weights = weights_of(recipe, everything)
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 1), dtype=np.uint8)
+    given = outputs(to_onnx(recipe, weights, card, mirror=mirror), pictures)
+    assert list(given) == ["probabilities", "rejected"]
+    views = [run(to_onnx(recipe, weights, everything), view) for view in (pictures, pictures[:, :, ::-1])]
+    views = views if mirror else views[:1]
+    probabilities = np.mean([view[:, :3] / view[:, :3].sum(axis=1, keepdims=True) for view in views], axis=0)
+    np.testing.assert_allclose(given["probabilities"], probabilities, atol=1e-6)
+    np.testing.assert_allclose(given["rejected"], np.mean([view[:, 3:] for view in views], axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_mirror_images_are_asked_about_too(count: int) -> None:
+    recipe, card = recipe_of(conv(4, activation="relu"), FLAT, OUT), card_of(size=9, channels=3)
+    weights = weights_of(recipe, card)
+    pictures = np.random.default_rng(0).integers(0, 256, (count, 9, 9, 3), dtype=np.uint8)
+    plain = to_onnx(recipe, weights, card)
+    both = run(to_onnx(recipe, weights, card, mirror=True), pictures)
+    expected = (run(plain, pictures) + run(plain, pictures[:, :, ::-1])) / 2
+    np.testing.assert_allclose(both, expected, atol=1e-6)
+    assert np.abs(both - run(plain, pictures)).max() > 1e-3
+
+
+def test_a_compact_model_is_a_quarter_of_the_size_and_keeps_eight_bits_of_each_kernel() -> None:
+    recipe = recipe_of(conv(32, activation="relu"), conv(32), FLAT, {"kind": "dense", "units": 40}, OUT)
+    card = card_of()
+    weights = weights_of(recipe, card)
+    weights["0.weight"][3] = 0  # a filter that has no largest weight
+    whole, compact = (to_onnx(recipe, weights, card, compact=compact) for compact in (False, True))
+    assert 0.2 < compact.ByteSize() / whole.ByteSize() < 0.3
+    rounded = {}
+    for name, weight in weights.items():
+        filters = weight.reshape(len(weight), -1)
+        scale = np.abs(filters).max(axis=1, keepdims=True) / 127 + 1e-30
+        rounded[name] = (np.round(filters / scale) * scale).reshape(weight.shape)
+    rounded = {name: rounded[name] if weights[name].ndim > 1 else weights[name] for name in weights}
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 1), dtype=np.uint8)
+    answers = run(compact, pictures)
+    np.testing.assert_allclose(answers, run(to_onnx(recipe, rounded, card), pictures), atol=1e-5)
+    assert 1e-5 < np.abs(answers - run(whole, pictures)).max() < 0.05
+
+
+@pytest.mark.parametrize("how", [{}, {"mirror": True, "compact": True}])
+def test_the_same_arguments_give_the_same_bytes(how: dict[str, bool]) -> None:
     recipe, card = recipe_of(conv(4, activation="gelu"), FLAT, OUT), card_of()
     weights = weights_of(recipe, card)
     backwards = dict(reversed(weights.items()))
     first, second = (
-        to_onnx(recipe, given, card).SerializeToString(deterministic=True) for given in (weights, backwards)
+        to_onnx(recipe, given, card, **how).SerializeToString(deterministic=True)
+        for given in (weights, backwards)
     )
     assert first == second
 

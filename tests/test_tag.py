@@ -3,17 +3,22 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from halves import bright, write_model
+from garments import small_recipe
+from halves import CARD, DOUBTING, bright, write_model
 from PIL import Image
 
 from lapel.commands.export import export as export_command
 from lapel.commands.tag import tag as tag_command
 from lapel.errors import LapelError, ModelError, PictureError, RunError
+from lapel.export import Exported
+from lapel.recipes import to_toml
 from lapel.runs import Run
 from lapel.tag import Catalogue, tag_catalogue
 from lapel.tagger import Tag, Untagged, load_tagger
@@ -179,6 +184,21 @@ def test_pictures_beside_the_bars(catalogue: Path, model: Path, monkeypatch: pyt
     assert "99.6%" in lines[2]
 
 
+def test_a_tag_that_is_not_accepted_shows_its_reason(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "doubting.onnx", DOUBTING)
+    for side in ("left", "nothing", "both"):
+        Image.fromarray(bright(side)).save(tmp_path / f"{side}.png")
+    photos = [tmp_path / f"{side}.png" for side in ("left", "nothing", "both")]
+    sure, refused, unsure = run(*photos, "--model", model).stdout.splitlines()[1:]
+    assert re.search(r"left +99\.8%  right 0\.2%", sure)
+    assert re.search(r"left +no garment found  right 50\.0%", refused)
+    assert re.search(r"left +unsure  right 50\.0%", unsure)
+    shown = run(*photos, "--model", model, "--show").stdout
+    assert shown.count("█") == 24
+    assert f"{photos[1]}\n\nno garment found\nleft  50.0%\n" in shown
+    assert f"{photos[2]}\n\nunsure\nleft  50.0%\n" in shown
+
+
 def test_the_figure(catalogue: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "figure.png"
     result = run(catalogue / "a.PNG", "--model", model, "--figure", out)
@@ -213,10 +233,12 @@ def test_wrong_usage(arguments: list[str], words: str) -> None:
 
 def test_models_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAPEL_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr("lapel.tagger._shipped", lambda: tmp_path / "shipped")
     for model, kind, words in (
         ("none.onnx", ModelError, "none.onnx: no such model file."),
-        ("none-1", RunError, 'There is no run "none-1".'),
-        (None, ModelError, "There is no finished run to tag with."),
+        ("none-1", ModelError, 'There is no model and no run "none-1".\nTrain one'),
+        (None, ModelError, 'There is no model and no run "photo".\nTrain one'),
+        (tmp_path, RunError, "a folder, but not a run"),
     ):
         error = run("a.png", *(["--model", model] if model else [])).exception
         assert isinstance(error, LapelError)
@@ -224,43 +246,79 @@ def test_models_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert words in str(error)
 
 
-def test_the_newest_finished_run_is_used_and_exported_when_its_weights_are_newer(
+def test_the_model_that_comes_with_lapel_is_used_if_no_other_is_given(
+    tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapel.tagger._shipped", lambda: tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    for name in ("photo", "other"):
+        write_model(tmp_path / "shipped" / f"{name}.onnx", replace(CARD, name=name))
+    named = [
+        json.loads(run(catalogue / "b.png", "--json", *more).stdout)["model"]
+        for more in ((), ("--model", "other"))
+    ]
+    assert [name.partition("@")[0] for name in named] == ["photo", "other"]
+    error = run("a.png", "--model", "foto").exception
+    assert str(error) == 'There is no model and no run "foto".\nDid you mean "photo"?'
+
+
+def test_a_run_is_exported_when_its_weights_are_newer(
     tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAPEL_RUNS", str(tmp_path / "runs"))
-    for number, name in enumerate(["old", "newest", "unfinished"]):
+    for name in ("done", "unfinished"):
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         for file in ("recipe.toml", "weights.safetensors"):
             (folder / file).touch()
         (folder / "environment.json").write_text('{"engine": {"name": "torch"}}')
-        os.utime(folder / "recipe.toml", (number, number))
-        if name != "unfinished":
-            (folder / "done.json").write_text("{}")
     exported: list[str] = []
 
-    def pretend(run: Run) -> None:
+    def pretend(run: Run) -> Exported:
         exported.append(run.name)
-        write_model(run.model_path)
+        return Exported(write_model(run.model_path), 1, 0.0, 1.0, 512, run.name == "done", CARD)
 
     monkeypatch.setattr(MODULE, "export", pretend)
-    result = run(catalogue / "b.png")
+    result = run(catalogue / "b.png", "--model", "done")
     assert result.exit_code == 0
-    assert result.stderr == "Making the model of newest first.\n"
-    assert run(catalogue / "b.png", "--model", "newest").stderr == ""
-    os.utime(tmp_path / "runs" / "newest" / "model.onnx", (1, 1))
-    assert run(catalogue / "b.png", "--model", tmp_path / "runs" / "newest").exit_code == 0
-    assert run(catalogue / "b.png", "--model", "unfinished").exit_code == 0
-    assert exported == ["newest", "newest", "unfinished"]
+    assert result.stderr.startswith("Making the model of done first.\nCalibrated on")
+    assert run(catalogue / "b.png", "--model", "done").stderr == ""
+    os.utime(tmp_path / "runs" / "done" / "model.onnx", (1, 1))
+    assert run(catalogue / "b.png", "--model", tmp_path / "runs" / "done").exit_code == 0
+    assert "Not calibrated" in run(catalogue / "b.png", "--model", "unfinished").stderr
+    assert exported == ["done", "done", "unfinished"]
+    assert 'Did you mean "unfinished"?' in str(run(catalogue / "b.png", "--model", "unfinishd").exception)
 
 
 def test_export_says_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lapel.export import Exported
+    (tmp_path / "environment.json").touch()
+    (tmp_path / "recipe.toml").write_text(to_toml(small_recipe(augmentation={"flip": False})))
+    card = replace(CARD, temperature=1.25, accept=0.5)
+    made = Exported(tmp_path / "model.onnx", 1_234_567, 3e-7, 1.0, 512, True, card)
+    asked: list[dict[str, Any]] = []
 
-    for file in ("recipe.toml", "environment.json"):
-        (tmp_path / file).touch()
-    made = Exported(tmp_path / "model.onnx", 1_234_567, 3e-7, 1.0, 512, True)
-    monkeypatch.setattr(MODULE, "export", lambda *_, **__: made)
+    def pretend(*_: object, **how: Any) -> Exported:
+        asked.append(how)
+        return made
+
+    monkeypatch.setattr(MODULE, "export", pretend)
     result = CliRunner().invoke(export_command, [str(tmp_path)])
     assert result.stdout == f"{made.path}\n"
-    assert "1.23 MB; answers as the run does on 512 held-out pictures" in result.stderr
+    assert "1.23 MB; answers as the run does on 512 held-out pictures: same labels, prob" in result.stderr
+    assert "temperature 1.25; tags are accepted from a score of 0.500." in result.stderr
+    made = replace(made, agreement=0.998, real=False)
+    how = ["--compact", "--mirror", "--goal", "0.9", "--overwrite"]
+    result = CliRunner().invoke(export_command, [str(tmp_path), *how])
+    assert "same labels on 99.8%, probabilities within" in result.stderr
+    assert "Not calibrated without the run's own data: every tag is accepted." in result.stderr
+    assert "has not learned from mirrored pictures" in result.stderr
+    (tmp_path / "recipe.toml").write_text(to_toml(small_recipe(augmentation={"flip": True})))
+    assert "mirrored" not in CliRunner().invoke(export_command, [str(tmp_path), "--mirror"]).stderr
+    del asked[2:]
+    assert asked == [
+        {"overwrite": False, "compact": False, "mirror": False, "goal": 0.95},
+        {"overwrite": True, "compact": True, "mirror": True, "goal": 0.9},
+    ]
+    made = replace(made, card=None)
+    assert "alibrated" not in CliRunner().invoke(export_command, [str(tmp_path)]).stderr
+    assert CliRunner().invoke(export_command, [str(tmp_path), "--goal", "95"]).exit_code == 2

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from halves import CARD, bright, write_model
+from halves import CARD, DOUBTING, bright, write_model
 from PIL import Image
 
 from lapel.card import Card
@@ -488,9 +488,12 @@ def test_labels_that_are_no_names_of_folders(tmp_path: Path) -> None:
     labels = ["T-shirt/top", "../../etc", "..", "a", "A", "T-shirt-top"]
     photo = tmp_path / "x.png"
     photo.write_bytes(png("left"))
-    sorting = Sorting(tmp_path / "sorted", labels)
+    reasons = ["no/pe", "A", "unsure"]
+    sorting = Sorting(tmp_path / "sorted", labels, reasons)
     for label in labels:
-        assert sorting.add(Photo(str(photo), str(photo)), Tag(str(photo), label, 1.0, ()))
+        assert sorting.add(Photo(str(photo), str(photo)), Tag(str(photo), label, 1.0, (), 1.0))
+    for reason in reasons:
+        assert sorting.add(Photo(str(photo), str(photo)), Tag(str(photo), "a", 1.0, (), 0.1, reason))
     assert {path.name for path in (tmp_path / "sorted").iterdir()} == {
         "T-shirt-top",
         "-..-etc",
@@ -498,12 +501,17 @@ def test_labels_that_are_no_names_of_folders(tmp_path: Path) -> None:
         "a",
         "A-",
         "T-shirt-top-",
+        "no-pe",
+        "A--",
+        "unsure",
     }
 
 
 def test_photos_that_are_no_files_are_not_sorted(tmp_path: Path) -> None:
     with pytest.raises(LapelError, match="no file that could be sorted"):
-        Sorting(tmp_path, ["left"]).add(Photo("t.parquet:1", b"x"), Tag("t.parquet:1", "left", 1.0, ()))
+        Sorting(tmp_path, ["left"], []).add(
+            Photo("t.parquet:1", b"x"), Tag("t.parquet:1", "left", 1.0, (), 1.0)
+        )
 
 
 def test_the_gallery(photos: Path, model: Path, tmp_path: Path) -> None:
@@ -511,7 +519,7 @@ def test_the_gallery(photos: Path, model: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     run(photos, "--model", model, "--json", "--gallery", page)
     text = page.read_text()
-    assert "99 of 99 photos, the least certain first" in text
+    assert "99 of 99 photos, the not accepted and the least certain first" in text
     assert "2 could not be read" in text
     assert text.count("data:image/jpeg") == text.count("data:image/png") == 99
     assert "&lt;b&gt;.png" in text
@@ -526,7 +534,84 @@ def test_a_gallery_keeps_the_least_certain(model: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(gallery, "MOST", 3)
     made = gallery.Gallery(load_tagger(model))
-    for place, share in enumerate([0.9, 0.3, 0.5, 0.4, 0.8, 0.2]):
-        made.add(Photo(f"{place}.png", png("left")), Tag(f"{place}.png", "left", share, ()))
-    shown = [word for word in made._page().replace("<", ">").split(">") if word.endswith(".png")]
-    assert shown == ["5.png", "1.png", "3.png"]
+    for place, (share, reason) in enumerate(
+        [(0.9, ""), (0.3, ""), (0.5, "unsure"), (0.4, ""), (0.4, "<dark>"), (0.2, "")]
+    ):
+        tag = Tag(f"{place}.png", "left", 0.99, (), share, reason)
+        made.add(Photo(tag.source, png("left")), tag)
+    page = made._page()
+    shown = [word for word in page.replace("<", ">").split(">") if word.endswith(".png")]
+    assert shown == ["4.png", "2.png", "5.png"]
+    assert "<mark>unsure</mark>" in page
+    assert "<mark>&lt;dark&gt;</mark>" in page
+
+
+# What is not accepted
+
+
+@pytest.fixture
+def doubting(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "doubting.onnx", DOUBTING)
+
+
+REASONS = ["", "", "no garment found"]  # for what `photos` holds in turn
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_rows_say_what_is_not_accepted_and_why(
+    photos: Path, doubting: Path, tmp_path: Path, ending: str
+) -> None:
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    Image.fromarray(bright("both")).save(photos / "zz.png")
+    out = tmp_path / f"rows{ending}"
+    result = run(photos, "--model", doubting, "--out", out)
+    summary = [line.split() for line in result.stderr.splitlines()[1:]]
+    assert summary[2:] == [["no", "garment", "found", "32"], ["unsure", "1"], ["not", "read", "2"]]
+    assert {label: int(count) for label, count in summary[:2]} == {"left": 34, "right": 32}
+    rows = rows_of(out)
+    if ending == ".csv":
+        head = "source,label,confidence,score,accepted,reason,label_2,confidence_2,error,model\n"
+        assert out.read_text().startswith(head)
+    tagger = load_tagger(doubting)
+    for number in (0, 1, 2, 100):
+        tag, row = tagger.tag(photos / (f"{number:03d}.png" if number < 100 else "zz.png")), rows[number]
+        assert tag.reason == ("unsure" if number == 100 else REASONS[number])
+        assert float(str(row["score"])) == pytest.approx(tag.score, abs=1e-6)
+        assert row["accepted"] in (tag.accepted, str(tag.accepted).lower())
+        assert (row["reason"] or "") == tag.reason
+    assert not rows[40].get("score")
+    assert not rows[40].get("reason")
+    again = run(photos, "--model", doubting, "--out", out)
+    assert again.stderr.splitlines()[1:] == result.stderr.splitlines()[1:]
+    assert rows_of(out) == rows
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("true,,", "true,unsure,"),
+        ("true,,", "false,,"),
+        ("true,,", "yes,,"),
+        ("false,no garment found,", "false,too dark,"),
+        ('"accepted": true', '"accepted": false'),
+        ('"accepted": true', '"accepted": "yes"'),
+        ('"reason": "no garment found"', '"reason": "too dark"'),
+        ('"score": ', '"skore": '),
+    ],
+)
+def test_rows_whose_verdict_does_not_fit_are_refused(
+    photos: Path, doubting: Path, tmp_path: Path, before: str, after: str
+) -> None:
+    out = tmp_path / ("rows.jsonl" if '"' in before else "rows.csv")
+    run(photos / "00*.png", "--model", doubting, "--out", out)
+    assert before in out.read_text()
+    out.write_text(out.read_text().replace(before, after, 1))
+    assert "does not fit these tags" in refused(photos / "00*.png", "--model", doubting, "--out", out).message
+
+
+def test_what_is_not_accepted_is_sorted_by_its_reason(photos: Path, doubting: Path, tmp_path: Path) -> None:
+    Image.fromarray(bright("both")).save(photos / "zz.png")
+    sort(photos, doubting, tmp_path / "sorted")
+    folders = {folder.name: len(list(folder.iterdir())) for folder in (tmp_path / "sorted").iterdir()}
+    assert folders == {"left": 34, "right": 32, "no garment found": 32, "unsure": 1}

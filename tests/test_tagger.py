@@ -10,15 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from halves import CARD, bright, write_model
+from halves import CARD, DOUBTING, bright, write_model
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from lapel.card import KEY
 from lapel.decode import Limits
+from lapel.engines.onnx import to_onnx
+from lapel.engines.weights import draw
 from lapel.errors import ModelError, PictureError
-from lapel.tagger import Tag, Tagger, Untagged, load_tagger
+from lapel.recipes import parse
+from lapel.recipes.plan import plan
+from lapel.tagger import Tag, Tagger, Untagged, load_tagger, model_path, shipped_models
 
 
 @pytest.fixture
@@ -64,10 +69,56 @@ def test_a_tag_as_plain_data(tagger: Tagger) -> None:
         "source": "array",
         "label": "left",
         "confidence": tag.confidence,
+        "score": tag.confidence,
+        "accepted": True,
+        "reason": None,
         "alternatives": [{"label": "nothing", "confidence": tag.alternatives[0][1]}],
     }
     assert len(tag.to_dict()["alternatives"]) == 2
     assert tag.to_dict(top=1)["alternatives"] == []
+
+
+@pytest.fixture
+def doubting(tmp_path: Path) -> Tagger:
+    """Two classes, a reason of its own, and a score from which tags are accepted."""
+    return load_tagger(write_model(tmp_path / "doubting.onnx", DOUBTING))
+
+
+@pytest.mark.parametrize(
+    ("side", "logits", "reason"),
+    [
+        ("left", [6.4, 0, 0.5], ""),
+        ("nothing", [0, 0, 0.5], "no garment found"),
+        ("both", [6.4, 6.4, 0.5], "unsure"),
+    ],
+)
+def test_a_tag_is_not_accepted_where_the_network_refuses_or_wavers(
+    doubting: Tagger, side: str, logits: list[float], reason: str
+) -> None:
+    tag = doubting.tag(bright(side))
+    shares = np.exp(logits) / np.exp(logits).sum()
+    assert tag.confidence == pytest.approx(shares[0] / shares[:2].sum(), abs=1e-6)
+    assert tag.score == pytest.approx(shares[0], abs=1e-6)
+    assert (tag.accepted, tag.reason) == (not reason, reason)
+    assert tag.to_dict()["reason"] == (reason or None)
+    assert tag.to_dict()["accepted"] is tag.accepted
+    probabilities, rejected = doubting.answers(bright(side).reshape(1, 8, 8, 1))
+    assert probabilities.shape == (1, 2)
+    assert rejected == pytest.approx(np.array([[shares[2]]]), abs=1e-6)
+    assert (doubting.probabilities(bright(side).reshape(1, 8, 8, 1)) == probabilities).all()
+
+
+def test_a_score_at_the_threshold_is_accepted(tmp_path: Path, tagger: Tagger) -> None:
+    score = tagger.tag(bright("left")).score
+    for accept, accepted in ((score, True), (np.nextafter(score, 1), False)):
+        path = write_model(tmp_path / "exact.onnx", replace(CARD, accept=float(accept)))
+        tag = load_tagger(path).tag(bright("left"))
+        assert (tag.accepted, tag.reason) == (accepted, "" if accepted else "unsure")
+
+
+def test_without_rejects_there_are_no_shares_of_them(tagger: Tagger) -> None:
+    probabilities, rejected = tagger.answers(np.zeros((5, 8, 8, 1), np.uint8))
+    assert (probabilities.shape, rejected.shape) == ((5, 3), (5, 0))
 
 
 def test_a_picture_that_cannot_be_read(tagger: Tagger) -> None:
@@ -116,6 +167,31 @@ def test_pictures_of_another_shape(tagger: Tagger) -> None:
         tagger.probabilities(np.zeros((1, 9, 8, 1), np.uint8))
     with pytest.raises(ModelError, match="got uint16"):
         tagger.probabilities(np.zeros((1, 8, 8, 1), np.uint16))
+
+
+def test_models_that_come_with_lapel_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "shipped"
+    monkeypatch.setattr("lapel.tagger._shipped", lambda: folder)
+    monkeypatch.chdir(tmp_path)
+    assert shipped_models() == ()
+    with pytest.raises(ModelError, match=r'There is no model "photo"\.\nModels are made by'):
+        load_tagger()
+    folder.mkdir()
+    write_model(folder / "photo.onnx", replace(CARD, name="default"))
+    write_model(folder / "halves.onnx")
+    (folder / "README.md").touch()
+    assert shipped_models() == ("halves", "photo")
+    assert load_tagger().card.name == "default"
+    assert load_tagger("halves").card.name == "halves"
+    assert model_path("halves") == folder / "halves.onnx"
+    with pytest.raises(ModelError, match=r'There is no model "haves"\.\nDid you mean "halves"\?'):
+        load_tagger("haves")
+    with pytest.raises(ModelError, match=r"^haves\.onnx: no such model file"):
+        load_tagger("haves.onnx")
+    with pytest.raises(ModelError, match=r"^halves: no such model file"):
+        load_tagger(Path("halves"))
+    (folder / "photo.onnx").rename(tmp_path / "mine")
+    assert load_tagger("mine").card.name == "default"
 
 
 def test_the_limits_reach_the_photos(tmp_path: Path) -> None:
@@ -200,6 +276,42 @@ def test_a_card_of_another_graph(tmp_path: Path) -> None:
     helper.set_model_props(model, {KEY: replace(CARD, picture=replace(CARD.picture, size=28)).to_json()})
     onnx.save(model, path)
     assert "takes uint8 pictures of shape [28, 28, 1]; in fact" in refusal(path).message
+
+
+def test_a_card_with_rejects_that_the_graph_does_not_give(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    helper.set_model_props(model, {KEY: replace(CARD, rejects=("none of them", "dark")).to_json()})
+    onnx.save(model, path)
+    assert "gives probabilities of 3 classes and shares of 2 rejects; in fact" in refusal(path).message
+    model = onnx.load(write_model(path, DOUBTING))
+    helper.set_model_props(model, {KEY: replace(DOUBTING, rejects=()).to_json()})
+    onnx.save(model, path)
+    assert "gives probabilities of 2 classes; in fact" in refusal(path).message
+
+
+@pytest.mark.parametrize("computes", [False, True])
+def test_kernels_kept_as_int8_are_unfolded_at_load_unless_the_network_computes_in_int8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computes: bool
+) -> None:
+    recipe = parse({"name": "flat", "layers": [{"kind": "flatten"}, {"kind": "dense"}]}, "flat")
+    weights = draw(plan(recipe, CARD.picture.shape, 3), seed=0)
+    path = tmp_path / "compact.onnx"
+    model = to_onnx(recipe, weights, CARD, compact=True)
+    assert "DequantizeLinear" in [node.op_type for node in model.graph.node]
+    if computes:
+        last = model.graph.node.pop()
+        scale = numpy_helper.from_array(np.array(1 / 255, np.float32), "step")
+        model.graph.initializer.append(scale)
+        model.graph.node.append(helper.make_node("QuantizeLinear", [last.input[0], "step"], ["steps"]))
+        model.graph.node.append(helper.make_node("DequantizeLinear", ["steps", "step"], ["probabilities"]))
+    path.write_bytes(model.SerializeToString())
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    monkeypatch.setattr(onnxruntime, "SessionOptions", lambda: options)
+    load_tagger(path)
+    loaded = [node.op_type for node in onnx.load(tmp_path / "loaded.onnx").graph.node]
+    assert ("DequantizeLinear" in loaded) == computes
 
 
 def test_weights_in_another_file_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ class Card:
     `measured` lists what it reached: dataset, split, accuracy (0 to 1), interval (95 %, low and high) and
     the number of pictures. `made` says how it came to be: recipe, engine, seed, data, date. `temperature`
     is what the network's answers are divided by, inside the model, before they become probabilities.
+    `rejects` are the reasons for which the network itself can refuse a picture ("not one of the classes"),
+    and `accept` is the least score, 0 to 1, at which a tag is accepted.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Card:
     measured: tuple[dict[str, Any], ...] = ()
     made: dict[str, str | int | float | None] = field(default_factory=dict)
     temperature: float = 1.0
+    rejects: tuple[str, ...] = ()
+    accept: float = 0.0
     format: int = _FORMAT
 
     def to_json(self) -> str:
@@ -63,13 +67,16 @@ class Card:
                 raise ModelError(
                     f"The model's card has an unknown entry {_told(key)}.", did_you_mean(key, known)
                 )
+        class_names = _class_names(data.get("class_names"))
         return cls(
             name=_text("name", data.get("name")),
-            class_names=_class_names(data.get("class_names")),
+            class_names=class_names,
             picture=_picture(data.get("picture")),
             measured=tuple(_list("measured", data.get("measured", []), _measured)),
             made=_made(data.get("made", {})),
             temperature=_temperature(data.get("temperature", 1.0)),
+            rejects=_rejects(data.get("rejects", []), class_names),
+            accept=_accept(data.get("accept", 0.0)),
         )
 
 
@@ -105,6 +112,18 @@ def _class_names(value: object) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ModelError(f"The model's card names the class {_told(twice)} twice.")
+    return tuple(names)
+
+
+def _rejects(value: object, class_names: tuple[str, ...]) -> tuple[str, ...]:
+    names = _list("rejects", value, _text)
+    if len(names) > _MOST_CLASSES:
+        raise ModelError(f"The model's card names {len(names)} rejects; expected at most {_MOST_CLASSES:,}.")
+    known = set(class_names)
+    for name in names:
+        if name in known:
+            raise ModelError(f"The model's card names the reject {_told(name)} twice, or as a class, too.")
+        known.add(name)
     return tuple(names)
 
 
@@ -152,4 +171,10 @@ def _temperature(value: object) -> float:
     # NaN is out of range, too.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _HOTTEST:
         raise _wrong("temperature", f"a number above 0, at most {_HOTTEST:g}", value)
+    return float(value)
+
+
+def _accept(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _wrong("accept", "a number from 0 to 1", value)
     return float(value)

@@ -12,10 +12,10 @@ import numpy as np
 from . import metrics
 from .data import Progress, load_data
 from .data.catalog import CATALOG, FASHION_MNIST
-from .data.dataset import Dataset, Split
+from .data.dataset import Dataset, Pictures, Split
 from .errors import LapelError, ModelError, RunError
 from .runs import Run, dataset_of, open_run, same_data
-from .tagger import Tagger, load_tagger
+from .tagger import Tagger, load_tagger, shipped_models
 
 SplitName = Literal["validation", "test"]
 
@@ -119,14 +119,17 @@ def evaluate(
 ) -> Report:
     """Judge a run or a model on validation pictures, or on the test pictures.
 
-    `judged` may be the name or path of a run, or the path of a model file. The validation pictures of a run
-    are those that were held out from its training; those of a model the tenth that a training with its seed
-    would hold out. Without `dataset` the run's own is loaded, or that of the model's card. The probabilities
-    are kept in the run, so that a comparison or a report needs no engine, and every look is written down.
+    `judged` may be the name or path of a run, the path of a model file, or the name of a model that comes
+    with Lapel. The validation pictures of a run are those that were held out from its training; those of a
+    model the tenth that a training with its seed would hold out. A model that takes pictures of another shape
+    sees them as it would see photos. Without `dataset` the run's own is loaded, or that of the model's card.
+    The probabilities are kept in the run, so that a comparison or a report needs no engine, and every look is
+    written down.
 
     Raises RunError where the run holds no weights yet, where the dataset is not the one that the run was
-    trained on, or where it has no such pictures; ModelError where a model has other classes or pictures than
-    the dataset; DataError where the dataset cannot be had.
+    trained on, or where it has no such pictures; ModelError where a model has other classes than the
+    dataset; PictureError where a picture of another shape shows nothing; DataError where the dataset cannot
+    be had.
 
     >>> evaluate(open_run("runs/cnn"), split="test").accuracy  # doctest: +SKIP
     0.9121
@@ -139,8 +142,9 @@ def evaluate(
 
 
 def is_model(name_or_path: str | Path) -> bool:
-    """Whether this is the path of a model, and not the name or path of a run."""
-    return Path(name_or_path).is_file() or Path(name_or_path).suffix == ".onnx"
+    """Whether this is a model, by its path or as one that comes with Lapel, and not a run."""
+    path = Path(name_or_path)
+    return path.is_file() or path.suffix == ".onnx" or name_or_path in shipped_models()
 
 
 def dataset_for(tagger: Tagger, progress: Progress | None = None) -> Dataset:
@@ -158,7 +162,7 @@ def held_for(tagger: Tagger, dataset: Dataset, split: str) -> Split:
 
 
 def answers_of(tagger: Tagger, held: Split, dataset: Dataset) -> metrics.Probabilities:
-    """What a model answers, its classes in the dataset's order. Raises ModelError where they are others."""
+    """What a model answers, its classes in the dataset's order. Raises as `evaluate` does of a model."""
     names = tagger.card.class_names
     if set(names) != set(dataset.class_names):
         raise ModelError(
@@ -168,8 +172,15 @@ def answers_of(tagger: Tagger, held: Split, dataset: Dataset) -> metrics.Probabi
         )
     order = [names.index(name) for name in dataset.class_names]
     starts = range(0, len(held), _BATCH)
-    parts = [tagger.probabilities(held.pictures[start : start + _BATCH]) for start in starts]
+    parts = [tagger.probabilities(_fitting(tagger, held.pictures[at : at + _BATCH])) for at in starts]
     return np.concatenate(parts)[:, order]
+
+
+def _fitting(tagger: Tagger, pictures: Pictures) -> Pictures:
+    """The pictures as they are where the model takes such ones, else as it would see photos."""
+    if pictures.shape[1:] == tagger.card.picture.shape:
+        return pictures
+    return np.stack([tagger.picture(picture) for picture in pictures])
 
 
 def _of_model(tagger: Tagger, split: str, dataset: Dataset) -> Report:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .calibrate import Floats, accept_at, probabilities_at, temperature_of
 from .card import Card
 from .data.catalog import picture_spec
-from .data.dataset import Dataset, Pictures
-from .engines import Weights, load_engine
+from .data.dataset import Dataset, Pictures, Split
+from .engines import Engine, Network, Weights, load_engine
 from .engines.onnx import to_onnx
 from .engines.weights import PYTORCH_ENDINGS, from_pytorch, to_pytorch
 from .errors import DataError, ModelError, RunError
 from .evaluate import held_out
 from .files import write_atomic
-from .metrics import Probabilities, wilson_interval
+from .metrics import Numbers, Probabilities, checked, wilson_interval
 from .picture import PictureSpec
 from .recipes.plan import plan
 from .recipes.schema import Recipe
@@ -28,6 +30,20 @@ from .runs import Run, dataset_of, same_data
 
 _TOLERANCE = 1e-4  # in probability; rounding in another order stays two powers of ten below it
 _PICTURES = 512
+_GOAL = 0.95
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """What is still the same answer: a difference between probabilities, and a share of the same labels."""
+
+    difference: float
+    agreement: float
+    cause: str
+
+
+_EXACT = _Bounds(_TOLERANCE, 1.0, "rounding")
+_COMPACT = _Bounds(0.05, 0.99, "kernels of 8 bits")
 
 
 @dataclass(frozen=True)
@@ -40,10 +56,18 @@ class Exported:
     agreement: float  # share of pictures with the same label
     pictures: int
     real: bool  # pictures of the run's dataset; drawn at random where that cannot be had
+    card: Card | None = None  # of a model; weights alone and a Keras model have none
 
 
 def export(
-    run: Run, path: Path | str | None = None, *, overwrite: bool = False, dataset: Dataset | None = None
+    run: Run,
+    path: Path | str | None = None,
+    *,
+    overwrite: bool = False,
+    dataset: Dataset | None = None,
+    compact: bool = False,
+    mirror: bool = False,
+    goal: float = _GOAL,
 ) -> Exported:
     """Write a run as a model, to `path` or to the run's own `model.onnx`.
 
@@ -51,12 +75,23 @@ def export(
     shapes of PyTorch's own layers. One that ends in .keras gets a Keras model, which takes the same pictures
     and gives the same probabilities.
 
-    The model is first held against the run on pictures that it has not learned from: of the run's dataset,
-    which is loaded where it is not given, or drawn at random where it cannot be had.
+    `compact` keeps kernels as int8, in a quarter of the size; with `mirror` the model asks the network about
+    each picture and its mirror image, which takes twice as long, and is more often right where the network
+    has learned from mirrored pictures (`augmentation.flip`), but less often where it has not. As such a model
+    answers otherwise than the run, its card does not take over what the run reached.
+
+    The model's confidence is first brought in line with how often it is right on validation pictures, and
+    the least score found from which at least the share `goal` of the labels is right; tags below it are not
+    accepted, nor are those less sure than 99 % of the validation pictures. Without the run's dataset, which
+    is loaded where it is not given, none of this is done.
+
+    Then it is held against the run on pictures that it has not learned from: validation pictures, or
+    pictures drawn at random without the dataset.
 
     Raises ModelError, and writes nothing, where model and run answer differently, where `path` exists and
-    may not be overwritten, or where the run's pictures are not square; RunError where the run holds no
-    weights, or `dataset` is not the one that it was trained on.
+    may not be overwritten, where `compact`, `mirror` or `goal` is asked for in another form than ONNX, or
+    where the run's pictures are not square; RunError where the run holds no weights, or `dataset` is not the
+    one that it was trained on.
 
     >>> export(open_run("cnn-1")).agreement  # doctest: +SKIP
     1.0
@@ -66,25 +101,41 @@ def export(
         raise ModelError(f"{target}: a folder; a model is a file.", f"Give a name: {target / 'model.onnx'}")
     if path is not None and target.exists() and not overwrite:
         raise ModelError(f"{target} exists already.", "Give another path, or allow it with --overwrite.")
+    as_model = target.suffix not in (*PYTORCH_ENDINGS, ".keras")
+    if not as_model and (compact or mirror or goal != _GOAL):
+        raise ModelError(
+            f"{target}: only a model in ONNX is made compact, asks about mirror images, or has a goal.",
+            "Leave --compact, --mirror and --goal out, or give a path that ends in .onnx.",
+        )
     card = card_of(run)
+    if compact or mirror:
+        card = replace(card, measured=())
     weights = run.weights()
     engine = run.engine()
     network = engine.build(run.recipe, card.picture.shape, len(card.class_names), weights)
-    pictures, real = _pictures(run, card, dataset)
-    expected = engine.probabilities(network, pictures)
-    data, answers = _writer(target)(run.recipe, weights, card, pictures)
+    held = _held(run, dataset)
+    if as_model and held is not None:
+        card = _calibrated(card, _logarithms(engine, network, held.pictures, mirror), held.labels, goal)
+    pictures = _noise(run, card) if held is None else _spread(held.pictures)
+    expected = probabilities_at(_logarithms(engine, network, pictures, mirror), card.temperature)
+    data, answers = _writer(target, mirror, compact)(run.recipe, weights, card, pictures)
     difference = float(np.abs(expected - answers).max())
     agreement = float(np.mean(expected.argmax(axis=1) == answers.argmax(axis=1)))
+    bounds = _COMPACT if compact else _EXACT
     # Written so that a difference that is no number is refused, too.
-    if not difference <= _TOLERANCE or agreement < 1:
+    if not difference <= bounds.difference or agreement < bounds.agreement:
         raise ModelError(
             f"{run.name}: the model answers otherwise than the run: probabilities differ by up to "
-            f"{difference:.2g} (at most {_TOLERANCE:g} is rounding), labels agree on {agreement:.1%} of "
-            f"{len(pictures)} pictures. Nothing was written.",
-            "This is a fault of Lapel or of a library; `pip install --upgrade onnxruntime` may help.",
+            f"{difference:.2g} (at most {bounds.difference:g} is {bounds.cause}), labels agree on "
+            f"{agreement:.1%} of {len(pictures)} pictures (at least {bounds.agreement:.0%} are asked for). "
+            "Nothing was written.",
+            "Export it without --compact."
+            if compact
+            else "This is a fault of Lapel or of a library; `pip install --upgrade onnxruntime` may help.",
         )
     write_atomic(target, data)
-    return Exported(target, len(data), difference, agreement, len(pictures), real)
+    shown = card if as_model else None
+    return Exported(target, len(data), difference, agreement, len(pictures), held is not None, shown)
 
 
 def card_of(run: Run) -> Card:
@@ -131,30 +182,63 @@ def _measured(dataset: str, look: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pictures(run: Run, card: Card, dataset: Dataset | None) -> tuple[Pictures, bool]:
-    """Pictures to compare on: spread over the validation pictures, or noise where there are none."""
+def _held(run: Run, dataset: Dataset | None) -> Split | None:
+    """The validation pictures, where they can be had."""
     if dataset is None:
         try:
             dataset = dataset_of(run)
         except (DataError, RunError):
-            random = np.random.default_rng(run.environment["seed"])
-            return random.integers(0, 256, (_PICTURES, *card.picture.shape), dtype=np.uint8), False
-    pictures = held_out(run, same_data(run, dataset), "validation").pictures
-    places = np.linspace(0, len(pictures) - 1, min(_PICTURES, len(pictures))).astype(np.intp)
-    return pictures[places], True
+            return None
+    return held_out(run, same_data(run, dataset), "validation")
 
 
-def _writer(target: Path) -> Callable[[Recipe, Weights, Card, Pictures], tuple[bytes, Probabilities]]:
+def _spread(pictures: Pictures) -> Pictures:
+    """Some of the pictures, evenly from first to last."""
+    return pictures[np.linspace(0, len(pictures) - 1, min(_PICTURES, len(pictures))).astype(np.intp)]
+
+
+def _noise(run: Run, card: Card) -> Pictures:
+    random = np.random.default_rng(run.environment["seed"])
+    return random.integers(0, 256, (_PICTURES, *card.picture.shape), dtype=np.uint8)
+
+
+def _logarithms(engine: Engine, network: Network, pictures: Pictures, mirror: bool) -> Floats:
+    """What the run answers as logarithms (views, n, classes): to the pictures, and to their mirror images."""
+    views = [pictures, np.ascontiguousarray(pictures[:, :, ::-1])] if mirror else [pictures]
+    answers = np.stack([engine.probabilities(network, view) for view in views])
+    # Not below the smallest number, and so that what is no number stays none.
+    return np.log(np.maximum(answers, np.finfo(np.float32).tiny))
+
+
+def _calibrated(card: Card, logarithms: Floats, labels: Numbers, goal: float) -> Card:
+    """The card with the temperature and the least accepted score that validation pictures ask for."""
+    checked(np.exp(logarithms[0]), labels)
+    temperature = temperature_of(logarithms, labels)
+    shares = probabilities_at(logarithms, temperature)
+    scores = shares.max(axis=1)
+    least = accept_at(scores, shares.argmax(axis=1) == labels, goal)
+    usual = float(np.sort(scores)[len(scores) // 100])  # what 99 % of the pictures reach or pass
+    return replace(card, temperature=temperature, accept=min(1.0, max(least, usual)))
+
+
+def _writer(
+    target: Path, mirror: bool, compact: bool
+) -> Callable[[Recipe, Weights, Card, Pictures], tuple[bytes, Probabilities]]:
     if target.suffix == ".keras":
         return _as_keras
-    return _as_pytorch if target.suffix in PYTORCH_ENDINGS else _as_onnx
+    if target.suffix in PYTORCH_ENDINGS:
+        return _as_pytorch
+    return partial(_as_onnx, mirror=mirror, compact=compact)
 
 
-def _as_onnx(recipe: Recipe, weights: Weights, card: Card, pictures: Pictures) -> tuple[bytes, Probabilities]:
+def _as_onnx(
+    recipe: Recipe, weights: Weights, card: Card, pictures: Pictures, *, mirror: bool, compact: bool
+) -> tuple[bytes, Probabilities]:
     """The model as bytes, and what these bytes answer."""
     import onnxruntime
 
-    data: bytes = to_onnx(recipe, weights, card).SerializeToString(deterministic=True)
+    model = to_onnx(recipe, weights, card, mirror=mirror, compact=compact)
+    data: bytes = model.SerializeToString(deterministic=True)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     (answers,) = session.run(["probabilities"], {"pictures": np.ascontiguousarray(pictures)})
     return data, answers

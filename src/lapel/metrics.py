@@ -201,6 +201,23 @@ def mcnemar(first: Numbers, second: Numbers, labels: Numbers) -> Duel:
     return Duel(only_first, only_second, min(1.0, (2 * tail) / (1 << differ)))
 
 
+def auroc(inside: Probabilities, outside: Probabilities) -> float:
+    """How well scores tell two kinds apart: the chance that one `inside` is above one `outside`.
+
+    Equal scores count as half. 1 tells them apart always, 0.5 not at all. Raises LapelError where one of
+    the two is empty.
+
+    >>> auroc(np.array([0.9, 0.5]), np.array([0.5, 0.1]))
+    0.875
+    """
+    if not len(inside) or not len(outside):
+        raise LapelError(f"Scores of both kinds are needed; {len(inside)} and {len(outside)} came.")
+    ranked = np.sort(outside)
+    below = np.searchsorted(ranked, inside, side="left")
+    not_above = np.searchsorted(ranked, inside, side="right")
+    return float((below + not_above).mean() / (2 * len(ranked)))
+
+
 def checked(probabilities: Probabilities, labels: Numbers) -> None:
     """Raise LapelError unless there are as many rows of finite probabilities as labels, and at least one."""
     if probabilities.ndim != 2 or len(probabilities) != len(labels):

@@ -22,9 +22,7 @@ __all__ = ["Limits", "Picture", "PictureSpec", "Preparation", "Source", "read_pi
 Preparation = Literal["plain", "garment"]
 Picture: TypeAlias = NDArray[np.uint8]  # (size, size, channels)
 
-_WORKING_SCALE = (
-    4  # a garment that fills a quarter of the photograph still has a pixel for each of the model's
-)
+_WORKING_SCALE = 4  # what is trimmed to a quarter of the photograph still has a pixel for each of the model's
 _DARK = 12  # 5 % of 255: the tolerance by which the Fashion-MNIST paper takes two colours for the same
 _GARMENT_SHARE = 0.02  # of a row or column; less is dust
 _MOST_GAIN = 2.0  # how far faint differences from the ground are stretched
@@ -94,7 +92,7 @@ def read_picture(source: Source, spec: PictureSpec, limits: Limits | None = None
     image = decode(
         source,
         limits or Limits(),
-        side=spec.size * _WORKING_SCALE,
+        side=spec.size * (_WORKING_SCALE if spec.preparation == "garment" else 1),
         longest=spec.size,
         grey=spec.channels == 1 and spec.preparation == "plain",
     )

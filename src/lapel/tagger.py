@@ -7,18 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .card import KEY, Card
 from .decode import Limits, Source
-from .errors import ModelError, PictureError
+from .errors import ModelError, PictureError, did_you_mean
 from .picture import Picture, read_picture
 
 if TYPE_CHECKING:
     import onnxruntime
+
+Shares: TypeAlias = NDArray[np.float32]
+
+UNSURE = "unsure"  # the reason where the network has none of its own
 
 _LARGEST_MODEL = 512 * 1024 * 1024
 _BATCH = 64  # pictures handed to the model at once; more is hardly faster, and fewer have to be waited for
@@ -27,12 +31,23 @@ _HINT = "Models are made by `lapel export RUN`."
 
 @dataclass(frozen=True)
 class Tag:
-    """The answer for one photo. `alternatives` are the other labels, the most probable first."""
+    """The answer for one photo. `alternatives` are the other labels, the most probable first.
+
+    `score` is the confidence, less what the network would rather refuse for a reason of its own. `reason`
+    says why the tag is not accepted; it is empty where it is.
+    """
 
     source: str
     label: str
     confidence: float
     alternatives: tuple[tuple[str, float], ...]
+    score: float
+    reason: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the label is to be relied on."""
+        return not self.reason
 
     @property
     def ranking(self) -> tuple[tuple[str, float], ...]:
@@ -46,6 +61,9 @@ class Tag:
             "source": self.source,
             "label": self.label,
             "confidence": self.confidence,
+            "score": self.score,
+            "accepted": self.accepted,
+            "reason": self.reason or None,
             "alternatives": [{"label": label, "confidence": confidence} for label, confidence in others],
         }
 
@@ -111,15 +129,22 @@ class Tagger:
     def tag_pictures(self, names: Sequence[str], pictures: Sequence[Picture]) -> list[Tag]:
         """Label pictures that were made as `picture` makes them; `names` become the sources of the tags.
 
-        Raises ModelError as `probabilities` does.
+        Raises ModelError as `answers` does.
         """
         if not pictures:
             return []
-        rows = self.probabilities(np.stack(pictures))
-        return [self._tag(name, row) for name, row in zip(names, rows, strict=True)]
+        probabilities, rejected = self.answers(np.stack(pictures))
+        return [self._tag(*one) for one in zip(names, probabilities, rejected, strict=True)]
 
-    def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, pictures: NDArray[np.uint8]) -> Shares:
         """What the model gives each class, for pictures (n, size, size, channels): float32 (n, classes).
+
+        Raises ModelError as `answers` does.
+        """
+        return self.answers(pictures)[0]
+
+    def answers(self, pictures: NDArray[np.uint8]) -> tuple[Shares, Shares]:
+        """The probabilities (n, classes), and the share of each reject of the card (n, rejects): float32.
 
         Raises ModelError where the pictures are of another shape or the model fails.
         """
@@ -130,29 +155,67 @@ class Tagger:
                 f"got {pictures.dtype} of shape {pictures.shape}."
             )
         try:
-            (answer,) = self._session.run(["probabilities"], {"pictures": np.ascontiguousarray(pictures)})
+            answers: list[Shares] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})
         except Exception as error:  # ONNX Runtime has no public base class for what it raises
             raise ModelError(f"The model fails on a picture ({_first_line(error)}).", _HINT) from error
-        if answer.shape != (len(pictures), len(self.card.class_names)) or not np.isfinite(answer).all():
+        if not self.card.rejects:
+            answers = [*answers, np.zeros((len(pictures), 0), np.float32)]
+        probabilities, rejected = answers
+        shapes = [(len(pictures), len(names)) for names in (self.card.class_names, self.card.rejects)]
+        if [probabilities.shape, rejected.shape] != shapes or not all(
+            np.isfinite(answer).all() for answer in answers
+        ):
             raise ModelError("The model answers with something other than probabilities.", _HINT)
-        result: NDArray[np.float32] = answer
-        return result
+        return probabilities, rejected
 
-    def _tag(self, name: str, row: NDArray[np.float32]) -> Tag:
+    def _tag(self, name: str, row: Shares, rejected: Shares) -> Tag:
         order = np.argsort(-row, kind="stable")
         first, *others = ((self.card.class_names[place], float(row[place])) for place in order)
-        return Tag(name, *first, alternatives=tuple(others))
+        score = first[1] * (1 - float(rejected.sum()))
+        reason = "" if score >= self.card.accept else self._reason(score, rejected)
+        return Tag(name, *first, alternatives=tuple(others), score=score, reason=reason)
+
+    def _reason(self, score: float, rejected: Shares) -> str:
+        """The reject that has a larger share than the best class, or that none has."""
+        if len(rejected) and rejected.max() > score:
+            return self.card.rejects[rejected.argmax()]
+        return UNSURE
 
 
-def load_tagger(path: str | Path, limits: Limits | None = None) -> Tagger:
-    """Load a model file. `limits` bound the photos that it will read.
+def shipped_models() -> tuple[str, ...]:
+    """The names of the models that come with Lapel."""
+    folder = _shipped()
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return tuple(sorted(name.removesuffix(".onnx") for name in names if name.endswith(".onnx")))
 
-    Raises ModelError where the file is not a model of Lapel, with what it is instead.
+
+def model_path(model: str | Path) -> Path:
+    """The file of a model: of one that comes with Lapel by its name, or the path that was given.
+
+    Raises ModelError where a name is neither.
+    """
+    if not isinstance(model, str):
+        return model
+    names = shipped_models()
+    if model in names:
+        return _shipped() / f"{model}.onnx"
+    path = Path(model)
+    if path.name == model and not path.suffix and not path.exists():
+        raise ModelError(f'There is no model "{model}".', did_you_mean(model, names) if names else _HINT)
+    return path
+
+
+def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Tagger:
+    """Load a model that comes with Lapel, by its name, or a file. `limits` bound the photos it will read.
+
+    Raises ModelError where there is no such model, or the file is not a model of Lapel, with what it is
+    instead.
 
     >>> load_tagger("model.onnx").card.class_names[0]  # doctest: +SKIP
     'T-shirt/top'
     """
-    data = _read(Path(path))
+    path = model_path(model)
+    data = _read(path)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -161,6 +224,9 @@ def load_tagger(path: str | Path, limits: Limits | None = None) -> Tagger:
     options.log_severity_level = 4
     # A model is one file. Weights elsewhere are looked for in a folder that cannot be there.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", "/dev/null/none")
+    # Kernels that are only kept as int8 become floats here, once. What computes in int8 stays as it is.
+    if b"QuantizeLinear" not in data:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         text = session.get_modelmeta().custom_metadata_map.get(KEY)
@@ -178,20 +244,29 @@ def load_tagger(path: str | Path, limits: Limits | None = None) -> Tagger:
         card = Card.from_json(text)
     except ModelError as error:
         raise ModelError(f"{path}: {error.message}", error.hint) from error
-    shape, classes = list(card.picture.shape), len(card.class_names)
+    shape, classes, rejects = list(card.picture.shape), len(card.class_names), len(card.rejects)
     if takes != [("pictures", "tensor(uint8)", shape)]:
         raise ModelError(
             f"{path}: by its card, the model takes uint8 pictures of shape {shape}; "
             f"in fact it takes {takes}.",
             _HINT,
         )
-    if gives != [("probabilities", "tensor(float)", [classes])]:
+    outputs = [("probabilities", classes), ("rejected", rejects)][: 2 if rejects else 1]
+    if gives != [(name, "tensor(float)", [count]) for name, count in outputs]:
+        besides = f" and shares of {rejects} rejects" if rejects else ""
         raise ModelError(
-            f"{path}: by its card, the model gives probabilities of {classes} classes; "
+            f"{path}: by its card, the model gives probabilities of {classes} classes{besides}; "
             f"in fact it gives {gives}.",
             _HINT,
         )
     return Tagger(session, card, limits or Limits(), hashlib.sha256(data).hexdigest())
+
+
+def _shipped() -> Path:
+    """The folder of the models that come with Lapel."""
+    from importlib.resources import files
+
+    return Path(str(files(__package__) / "shipped"))
 
 
 def _read(path: Path) -> bytes:

@@ -79,6 +79,7 @@ def _show(made: Demo) -> None:
         others = ", ".join(f"{label} {share:.1%}" for label, share in tag.alternatives[:2])
         lines = [
             f"{path.name}: {tag.label}, {tag.confidence:.1%} sure"
+            + ("" if tag.accepted else f", not accepted: {tag.reason}")
             + ("" if tag.label == actual else "  (wrong)"),
             f"  actually {actual}; then {others}",
         ]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def evaluate(
     run: str, test: bool, data: str | None, as_json: bool, folder: Path | None, no_report: bool
 ) -> None:
-    """Judge a run (by name or path) or a model file on validation pictures, and write its report.
+    """Judge a run or a model (by name or path) on validation pictures, and write its report.
 
     Choose between runs by these. The test pictures are for the last look only. A model that was trained
     elsewhere may have learned from the validation pictures too; only --test says how good it is.

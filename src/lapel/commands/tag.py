@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from ..errors import ModelError
+from ..errors import ModelError, RunError, did_you_mean
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -28,7 +28,13 @@ _BLOCK = 1000  # rows of a table
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path())
-@click.option("--model", metavar="RUN_OR_FILE", help="A model file or a run; the newest run if not given.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    default="photo",
+    show_default=True,
+    help="A model that comes with Lapel, a model file, or a run.",
+)
 @click.option(
     "--top", default=3, show_default=True, type=click.IntRange(min=1), help="How many labels to give."
 )
@@ -55,7 +61,8 @@ _BLOCK = 1000  # rows of a table
     "--sort-into",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Copy each photo into a folder per label; nothing is moved or overwritten.",
+    help="Copy each photo into a folder per label, or per reason where its tag is not accepted; "
+    "nothing is moved or overwritten.",
 )
 @click.option("--link", is_flag=True, help="With --sort-into: symbolic links instead of copies.")
 @click.option("--dry-run", is_flag=True, help="With --sort-into: only say what would go where.")
@@ -63,13 +70,13 @@ _BLOCK = 1000  # rows of a table
     "--gallery",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="A page of the photos and what the model saw of them, the least certain first.",
+    help="A page of the photos and what the model saw of them, those not accepted first.",
 )
 @click.pass_context
 def tag(
     context: click.Context,
     photos: tuple[str, ...],
-    model: str | None,
+    model: str,
     top: int,
     column: str | None,
     null: bool,
@@ -85,9 +92,10 @@ def tag(
 ) -> None:
     """Label PHOTOS: files, folders, quoted patterns ("**/*.jpg"), CSV or Parquet tables, or - for a list.
 
-    Every photo gives one row, in the order given. A photo that cannot be read is a row that says why;
-    the others are labelled all the same, and the command ends with 1. A command with --out that was ended
-    in whatever way goes on where it was when it is run again.
+    Every photo gives one row, in the order given. A tag that is not to be relied on is not accepted, and
+    says why. A photo that cannot be read is a row that says why, too; the others are labelled all the same,
+    and the command ends with 1. A command with --out that was ended in whatever way goes on where it was
+    when it is run again.
     """
     if sum(map(bool, (form, out, show, figure))) > 1:
         raise click.UsageError("Choose one of --json, --csv, --parquet, --out, --show and --figure.")
@@ -107,7 +115,7 @@ def tag(
     from .tag_rows import draw_figure
     from .tagging import TaggingProgress
 
-    tagger = load_tagger(_model_file(model))
+    tagger = load_tagger(_model(model))
     if figure is not None:
         draw_figure(tagger, Path(photos[0]), figure, top)
         return
@@ -164,8 +172,10 @@ def _sorted(
         return
     from ..decode import source_name
     from ..tag.sorting import Sorting
+    from ..tagger import UNSURE
 
-    sorting = Sorting(folder, tagger.card.class_names, link=link, dry=dry)
+    card = tagger.card
+    sorting = Sorting(folder, card.class_names, (*card.rejects, UNSURE), link=link, dry=dry)
     for photo, row in rows:
         went = sorting.add(photo, row)
         if went and dry:
@@ -216,27 +226,29 @@ def _print(
             print_table(block, top)
 
 
-def _model_file(name: str | None) -> Path:
-    """The model to use: a file, or that of a run, which is exported first where its weights are newer."""
-    if name is not None and Path(name).is_file():
-        return Path(name)
-    if name is not None and name.endswith(".onnx"):
+def _model(name: str) -> str | Path:
+    """What to load: a name, a file, or that of a run, which is exported first where its weights are newer."""
+    from ..tagger import shipped_models
+
+    if name in shipped_models() or Path(name).is_file():
+        return name
+    if name.endswith(".onnx"):
         raise ModelError(f"{name}: no such model file.", "`lapel export RUN` makes one.")
     from ..runs import list_runs, open_run
 
-    if name is not None:
+    try:
         run = open_run(name)
-    else:
-        finished = [run for run in list_runs() if run.done is not None]
-        if not finished:
-            raise ModelError(
-                "There is no finished run to tag with.", "Train one (lapel train cnn), or give --model."
-            )
-        run = finished[-1]
+    except RunError as error:
+        if Path(name).exists():
+            raise
+        names = [*shipped_models(), *(run.name for run in list_runs())]
+        hint = did_you_mean(name, names) if names else "Train one (lapel train cnn), and give its run."
+        raise ModelError(f'There is no model and no run "{name}".', hint) from error
     model, weights = run.model_path, run.weights_path
     if not model.exists() or (weights.exists() and weights.stat().st_mtime_ns > model.stat().st_mtime_ns):
         from ..export import export
+        from .export import say_calibration
 
         click.echo(f"Making the model of {run.name} first.", err=True)
-        export(run)
+        say_calibration(export(run))
     return model

@@ -15,7 +15,7 @@ from .paper import paper
 
 if TYPE_CHECKING:
     from ..tag import Photo, Row
-    from ..tagger import Tagger
+    from ..tagger import Tag, Tagger
 
 _BAR = 24  # characters
 _COLUMNS = 32  # of a picture, at most
@@ -61,12 +61,17 @@ def print_table(rows: Iterable[Row], top: int) -> None:
         else:
             others = ", ".join(f"{label} {_percent(share)}" for label, share in row.ranking[1:top])
             cells = [Text(row.label, style="bold"), Text(_percent(row.confidence))]
+            if not row.accepted:
+                cells = [Text(row.label, style="dim"), Text(row.reason, style="yellow")]
             table.add_row(Text(name), *cells, *([Text(others)] if top > 1 else []))
     paper().print(table)
 
 
 def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> None:
-    """Print bars of the confidence in each label, beside the picture where the terminal can draw it."""
+    """Print bars of the confidence in each label, beside the picture where the terminal can draw it.
+
+    In place of the bars stands the reason where the tag is not accepted.
+    """
     from ..decode import source_name
     from ..tagger import Untagged
     from ..terminal import beside, can_draw, draw
@@ -79,7 +84,7 @@ def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> No
             assert isinstance(row, Untagged)
             click.echo(f"{row.error.message}\n")
             continue
-        lines = [source_name(row.source), "", *_bars(row.ranking[:top])]
+        lines = [source_name(row.source), "", *(_bars(row.ranking[:top]) if row.accepted else _refusal(row))]
         if pictures:
             picture = tagger.picture(photo.source)
             click.echo(beside(draw(picture, _COLUMNS), min(_COLUMNS, picture.shape[1]), lines))
@@ -92,6 +97,13 @@ def _bars(ranking: tuple[tuple[str, float], ...]) -> list[str]:
     width = max(len(label) for label, _ in ranking)
     return [
         f"{label:<{width}}  {_percent(share):>6}  {'█' * round(share * _BAR)}" for label, share in ranking
+    ]
+
+
+def _refusal(row: Tag) -> list[str]:
+    return [
+        click.style(row.reason, fg="yellow"),
+        click.style(f"{row.label}  {_percent(row.confidence)}", dim=True),
     ]
 
 

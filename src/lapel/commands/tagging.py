@@ -18,7 +18,6 @@ _QUIET = 1.0  # seconds before anything is shown
 _TICK = 0.2
 _LINE = 30.0  # seconds between lines where there is no terminal
 _SAMPLES = 50  # ticks that the rate is taken over, so that rows which were there already do not count
-_UNSURE = 0.5
 
 
 class TaggingProgress:
@@ -28,9 +27,9 @@ class TaggingProgress:
     """
 
     def __init__(self, count: Callable[[], int | None], *, bar: bool) -> None:
-        self.tagged: Counter[str] = Counter()
+        self.tagged: Counter[str] = Counter()  # accepted, by label
+        self.refused: Counter[str] = Counter()  # not accepted, by reason
         self.failed = 0
-        self._unsure = 0
         self._count = count
         self._total: int | None = None
         self._wants_bar = bar
@@ -51,7 +50,7 @@ class TaggingProgress:
     @property
     def done(self) -> int:
         """Rows so far, those of photos that could not be read among them."""
-        return self.tagged.total() + self.failed
+        return self.tagged.total() + self.refused.total() + self.failed
 
     def add(self, row: Row) -> None:
         """Count a row, and show how far it is from time to time."""
@@ -59,9 +58,10 @@ class TaggingProgress:
 
         if isinstance(row, Untagged):
             self.failed += 1
-        else:
+        elif row.accepted:
             self.tagged[row.label] += 1
-            self._unsure += row.confidence < _UNSURE
+        else:
+            self.refused[row.reason] += 1
         now = time.monotonic()
         if now - self._samples[-1][0] > _TICK and now - self._began > _QUIET:
             if self._total is None:
@@ -72,13 +72,9 @@ class TaggingProgress:
             self._show(now)
 
     def summary(self) -> str:
-        """The count of each label, of the unsure and of those that could not be read."""
+        """The count of each accepted label, of each reason for others, and of those that were not read."""
         seconds = time.monotonic() - self._began
-        rows = [
-            *self.tagged.most_common(),
-            (f"(below {_UNSURE:.0%})", self._unsure),
-            ("not read", self.failed),
-        ]
+        rows = [*self.tagged.most_common(), *self.refused.most_common(), ("not read", self.failed)]
         width = max(len(label) for label, _ in rows)
         head = f"{self.done:,} photos in {_clock(seconds)}."
         return "\n".join([head, *(f"  {label:<{width}}  {count:>9,}" for label, count in rows if count)])

@@ -37,13 +37,26 @@ _IR_VERSION = 8
 
 
 def to_onnx(
-    recipe: Recipe, weights: Weights, card: Card, *, zero: float = 0.0, span: float = 255.0
+    recipe: Recipe,
+    weights: Weights,
+    card: Card,
+    *,
+    zero: float = 0.0,
+    span: float = 255.0,
+    mirror: bool = False,
+    compact: bool = False,
 ) -> onnx.ModelProto:
     """Build the model: pictures (n, height, width, channels; uint8) in, probabilities (n, classes) out.
 
     Our own networks take pixels from 0 to 1. Weights that were trained elsewhere may want others:
     (pixel - zero) / span. Scaling, layout, network, temperature and softmax lie in the graph, so that
     nobody who uses the model can prepare its input otherwise. The same arguments give the same bytes.
+
+    Where the card has rejects, the network gives one number more for each of them. The probabilities are
+    then those among the classes, and a second output, `rejected` (n, rejects), is the share that each
+    reject has of all. With `mirror` each picture is asked about with its mirror image, and the answers are
+    averaged. With `compact` kernels are kept as int8 with a scale a filter: a quarter of the size.
+
     Raises RecipeError where the recipe does not suit the card's pictures and classes, ModelError where the
     weights do not suit the recipe, MissingExtra without onnx.
     """
@@ -53,24 +66,38 @@ def to_onnx(
         raise MissingExtra("onnx", "train") from error
 
     height, width, channels = card.picture.shape
-    classes = len(card.class_names)
-    steps = plan(recipe, card.picture.shape, classes)
-    graph = _Graph(fitted(weights, steps, f'recipe "{recipe.name}"'))
-    pixels = graph.add("Cast", "pictures", to=onnx.TensorProto.FLOAT)
+    classes, rejects = len(card.class_names), len(card.rejects)
+    steps = plan(recipe, card.picture.shape, classes + rejects)
+    graph = _Graph(fitted(weights, steps, f'recipe "{recipe.name}"'), compact)
+    pictures = "pictures"
+    if mirror:
+        mirrored = graph.add("Slice", pictures, *graph.part(-1, -width - 1, axis=2, step=-1))
+        pictures = graph.add("Concat", pictures, mirrored, axis=0)
+    pixels = graph.add("Cast", pictures, to=onnx.TensorProto.FLOAT)
     if zero:
         pixels = graph.add("Sub", pixels, graph.number(zero))
     scaled = graph.add("Mul", pixels, graph.number(1 / span))
     logits = _network(graph, steps, graph.add("Transpose", scaled, perm=[0, 3, 1, 2]))
     if card.temperature != 1.0:
         logits = graph.add("Div", logits, graph.number(card.temperature))
-    graph.add("Softmax", logits, gives="probabilities", axis=1)
+    among = graph.add("Slice", logits, *graph.part(0, classes, axis=1)) if rejects else logits
+    outputs = {"probabilities": classes}
+    _averaged(graph, graph.add("Softmax", among, axis=1), "probabilities", classes, mirror)
+    if rejects:
+        outputs["rejected"] = rejects
+        shares = graph.add("Softmax", logits, axis=1)
+        last = graph.add("Slice", shares, *graph.part(classes, classes + rejects, axis=1))
+        _averaged(graph, last, "rejected", rejects, mirror)
 
     helper = onnx.helper
     proto = helper.make_graph(
         graph.nodes,
         recipe.name,
         [helper.make_tensor_value_info("pictures", onnx.TensorProto.UINT8, ["n", height, width, channels])],
-        [helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, ["n", classes])],
+        [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", count])
+            for name, count in outputs.items()
+        ],
         initializer=[onnx.numpy_helper.from_array(array, name) for name, array in graph.constants.items()],
     )
     model = helper.make_model(
@@ -84,8 +111,9 @@ def to_onnx(
 class _Graph:
     """Nodes and constants on their way to becoming a graph."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, compact: bool) -> None:
         self.weights = weights
+        self.compact = compact
         self.nodes: list[Any] = []
         self.constants: dict[str, NDArray[Any]] = {}
 
@@ -103,11 +131,40 @@ class _Graph:
         self.constants[name] = np.array(value, dtype=np.float32)
         return name
 
+    def numbers(self, *values: int) -> str:
+        """A row of whole numbers."""
+        name = "numbers_" + "_".join(map(str, values))
+        self.constants[name] = np.array(values, dtype=np.int64)
+        return name
+
+    def part(self, start: int, end: int, *, axis: int, step: int = 1) -> list[str]:
+        """What a Slice takes besides its value."""
+        return [self.numbers(value) for value in (start, end, axis, step)]
+
     def of(self, step: Step, *words: str) -> list[str]:
         """The named weights of a step, those that it has."""
-        names = [f"{step.name}.{word}" for word in words if word in step.weights]
-        self.constants.update({name: self.weights[name] for name in names})
-        return names
+        return [self._weight(f"{step.name}.{word}") for word in words if word in step.weights]
+
+    def _weight(self, name: str) -> str:
+        weight = self.weights[name]
+        if not self.compact or weight.ndim < 2:
+            self.constants[name] = weight
+            return name
+        largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
+        scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+        steps = np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1)))
+        self.constants[f"{name}.int8"] = np.clip(steps, -127, 127).astype(np.int8)
+        self.constants[f"{name}.scale"] = scale
+        return self.add("DequantizeLinear", f"{name}.int8", f"{name}.scale", gives=name, axis=0)
+
+
+def _averaged(graph: _Graph, value: str, name: str, columns: int, mirror: bool) -> None:
+    """Give an output its name: the mean of pictures and mirror images, where there are both."""
+    if mirror:
+        pairs = graph.add("Reshape", value, graph.numbers(2, -1, columns))
+        graph.add("ReduceMean", pairs, gives=name, axes=[0], keepdims=0)
+    else:
+        graph.add("Identity", value, gives=name)
 
 
 def _network(graph: _Graph, steps: Sequence[Step], value: str) -> str:

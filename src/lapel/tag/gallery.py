@@ -1,4 +1,4 @@
-"""A page of photos with their labels, the least certain first, beside the pictures that the model saw."""
+"""A page of photos with their labels, the not accepted ones first, beside the pictures that the model saw."""
 
 from __future__ import annotations
 
@@ -28,20 +28,25 @@ figure{display:flex;gap:.6rem;margin:0 0 .4rem;height:160px;align-items:center}
 figure img{max-width:50%;max-height:100%}
 img.seen{image-rendering:pixelated;width:112px}
 b{font-size:1.1rem}
+mark{border-radius:3px;padding:0 .3rem}
 small{opacity:.7;display:block}
 meter{width:100%}
 """
 
 
 class Gallery:
-    """Keeps the least certain photos of a catalogue, at most MOST, and shows them on one page."""
+    """Keeps the least certain photos of a catalogue, at most MOST, and shows them on one page.
+
+    Those that are not accepted come first, then the others; among both the lowest score comes first.
+    """
 
     def __init__(self, tagger: Tagger) -> None:
         self._tagger = tagger
         self._count = 0
         self._unread: list[str] = []
         self._failed = 0
-        self._kept: list[tuple[float, int, str]] = []  # a heap with the most certain on top
+        # A heap with the most certain on top: whether it is not accepted, its score and its place, negated.
+        self._kept: list[tuple[bool, float, int, str]] = []
 
     def add(self, photo: Photo, row: Row) -> None:
         """Take a row in."""
@@ -50,9 +55,9 @@ class Gallery:
             self._failed += 1
             if len(self._unread) < MOST:
                 self._unread.append(row.error.message)
-        elif len(self._kept) < MOST or row.confidence < -self._kept[0][0]:
+        elif len(self._kept) < MOST or (not row.accepted, -row.score) > self._kept[0][:2]:
             # Drawn at once, for a photo that comes as bytes will not come again.
-            entry = (-row.confidence, -self._count, self._card(photo, row))
+            entry = (not row.accepted, -row.score, -self._count, self._card(photo, row))
             (heapq.heappush if len(self._kept) < MOST else heapq.heapreplace)(self._kept, entry)
 
     def write(self, path: Path) -> None:
@@ -60,9 +65,9 @@ class Gallery:
         write_atomic(path, self._page())
 
     def _page(self) -> str:
-        cards = [card for _, _, card in sorted(self._kept, reverse=True)]
+        cards = [card for *_, card in sorted(self._kept, reverse=True)]
         tagged = self._count - self._failed
-        shown = f"{len(cards):,} of {tagged:,} photos, the least certain first"
+        shown = f"{len(cards):,} of {tagged:,} photos, the not accepted and the least certain first"
         unread = "".join(f"<li>{escape(message)}</li>" for message in self._unread)
         failed = f"<h2>{self._failed:,} could not be read</h2><ul>{unread}</ul>" if unread else ""
         name = escape(self._tagger.card.name)
@@ -85,10 +90,11 @@ class Gallery:
             )
         except PictureError as error:  # it has gone since it was tagged
             pictures = escape(error.message)
+        reason = f" <mark>{escape(row.reason)}</mark>" if row.reason else ""
         others = ", ".join(f"{escape(label)} {share:.1%}" for label, share in row.alternatives[:2])
         return (
-            f"<li><figure>{pictures}</figure><b>{escape(row.label)}</b> {row.confidence:.1%}"
-            f'<meter value="{row.confidence:.3f}"></meter><small>{others}</small><small>{name}</small></li>'
+            f"<li><figure>{pictures}</figure><b>{escape(row.label)}</b> {row.confidence:.1%}{reason}"
+            f'<meter value="{row.score:.3f}"></meter><small>{others}</small><small>{name}</small></li>'
         )
 
     def _drawn(self, photo: Photo) -> tuple[str, str]:

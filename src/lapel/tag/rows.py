@@ -11,11 +11,12 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from ..errors import PictureError
-from ..tagger import Tag, Tagger, Untagged
+from ..tagger import UNSURE, Tag, Tagger, Untagged
 from .catalogue import pyarrow
 from .pipeline import Row
 
 _GROUP = 10_000  # rows of Parquet written, and held, at once
+_WORDS = {True: "true", False: "false"}  # in CSV
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def form_of(name: str, tagger: Tagger, top: int) -> Form:
 
 
 def jsonl(tagger: Tagger, top: int) -> Form:
-    """One JSON object a line: source, label, confidence, alternatives (or error), model."""
+    """One JSON object a line: source, label, confidence, score, …, alternatives (or error), model."""
     model = model_name(tagger)
     labels = min(top, len(tagger.card.class_names))
 
@@ -53,7 +54,15 @@ def jsonl(tagger: Tagger, top: int) -> Form:
             if len(others) + 1 != labels:
                 raise ValueError(f"it gives {len(others) + 1} labels instead of {labels}")
             _check_label(data["label"], tagger)
-            return Tag(str(data["source"]), data["label"], float(data["confidence"]), tuple(others))
+            return Tag(
+                str(data["source"]),
+                data["label"],
+                float(data["confidence"]),
+                tuple(others),
+                float(data["score"]),
+                # Parquet gives back no reason where there is none.
+                _reason(data["accepted"], data.get("reason") or "", tagger),
+            )
         except (LookupError, TypeError) as error:
             raise ValueError("it is no row of tags") from error
 
@@ -61,30 +70,35 @@ def jsonl(tagger: Tagger, top: int) -> Form:
 
 
 def csv_lines(tagger: Tagger, top: int) -> Form:
-    """A header, and one line a row: source, label, confidence, label_2, confidence_2, …, error, model."""
+    """A header, and one line a row: source, label, confidence, score, accepted, reason, label_2, …, model."""
     model = model_name(tagger)
     # More labels than the model has would be columns that are always empty.
     top = min(top, len(tagger.card.class_names))
     others = [f"{name}_{place}" for place in range(2, top + 1) for name in ("label", "confidence")]
-    columns = ["source", "label", "confidence", *others, "error", "model"]
+    columns = ["source", "label", "confidence", "score", "accepted", "reason", *others, "error", "model"]
 
     def encode(row: Row) -> bytes:
         if isinstance(row, Untagged):
-            return _csv_line([row.source, *[""] * (2 * top), row.error.message, model])
-        ranking = [text for label, share in row.ranking[:top] for text in (label, f"{share:.6f}")]
-        return _csv_line([row.source, *ranking, "", model])
+            return _csv_line([row.source, *[""] * (len(columns) - 3), row.error.message, model])
+        first, *others = [(label, f"{share:.6f}") for label, share in row.ranking[:top]]
+        verdict = f"{row.score:.6f}", _WORDS[row.accepted], row.reason
+        ranking = [text for other in others for text in other]
+        return _csv_line([row.source, *first, *verdict, *ranking, "", model])
 
     def decode(line: bytes) -> Row:
         (fields,) = csv.reader([line.decode("utf-8", "surrogateescape")], strict=True)
         if len(fields) != len(columns):
             raise ValueError(f"it has {len(fields)} fields instead of {len(columns)}")
-        source, *ranking, error, name = fields
+        source, label, share, score, accepted, reason, *ranking, error, name = fields
         _check_model(name, model)
         if error:
             return Untagged(source, PictureError(error))
-        label, *rest = zip(ranking[::2], map(float, ranking[1::2]), strict=True)
-        _check_label(label[0], tagger)
-        return Tag(source, *label, alternatives=tuple(rest))
+        rest = zip(ranking[::2], map(float, ranking[1::2]), strict=True)
+        _check_label(label, tagger)
+        if accepted not in _WORDS.values():
+            raise ValueError(f"it says {accepted[:100]!r} of whether it is accepted")
+        reason = _reason(accepted == _WORDS[True], reason, tagger)
+        return Tag(source, label, float(share), tuple(rest), float(score), reason)
 
     return Form(_csv_line(columns), encode, decode, quoted=True)
 
@@ -98,6 +112,9 @@ def write_parquet(rows: Iterable[dict[str, Any]], file: BinaryIO) -> None:
             ("source", arrow.string()),
             ("label", arrow.string()),
             ("confidence", arrow.float64()),
+            ("score", arrow.float64()),
+            ("accepted", arrow.bool_()),
+            ("reason", arrow.string()),
             ("alternatives", arrow.list_(other)),
             ("error", arrow.string()),
             ("model", arrow.string()),
@@ -146,6 +163,12 @@ def _check_model(name: object, model: str) -> None:
 def _check_label(label: object, tagger: Tagger) -> None:
     if label not in tagger.card.class_names:
         raise ValueError(f"the model has no class {str(label)[:100]!r}")
+
+
+def _reason(accepted: object, reason: object, tagger: Tagger) -> str:
+    if reason not in ("", UNSURE, *tagger.card.rejects) or accepted is not (reason == ""):
+        raise ValueError(f"the model does not say {str(reason)[:100]!r} of what is accepted or is not")
+    return str(reason)
 
 
 def _as_text(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Photos sorted into a folder per label, without moving or overwriting any."""
+"""Photos sorted into a folder per label, or per reason, without moving or overwriting any."""
 
 from __future__ import annotations
 
@@ -19,21 +19,28 @@ from .pipeline import Row
 class Sorting:
     """Puts a copy of each photo, or with `link` a symbolic link to it, into the folder of its label.
 
+    A photo whose tag is not accepted goes into a folder named after the reason, one of `reasons`.
     `dry` only tells where each would go. Going over the same photos again adds nothing.
     """
 
     def __init__(
-        self, folder: Path, class_names: Sequence[str], *, link: bool = False, dry: bool = False
+        self,
+        folder: Path,
+        class_names: Sequence[str],
+        reasons: Sequence[str],
+        *,
+        link: bool = False,
+        dry: bool = False,
     ) -> None:
         self._link, self._dry = link, dry
-        self._folders: dict[str, Path] = {}
-        for name in class_names:
+        self._folders: dict[tuple[bool, str], Path] = {}  # by whether it is accepted, and its label or reason
+        for accepted, name in [*((True, name) for name in class_names), *((False, name) for name in reasons)]:
             # A label comes out of a model file, and may be no name for a folder, or the name of another.
             plain = "".join(c if c.isalnum() or c in " -_.,&+()" else "-" for c in name).strip(" .") or "-"
             same = {place.name.casefold() for place in self._folders.values()}
             while plain.casefold() in same:
                 plain += "-"
-            self._folders[name] = folder / plain
+            self._folders[accepted, name] = folder / plain
 
     def add(self, photo: Photo, row: Row) -> tuple[Path, Path] | None:
         """Sort one photo: from where to where; None where it is there already, or was not read.
@@ -50,7 +57,7 @@ class Sorting:
         # Of a link, the photo; and of a relative path, one that holds wherever a link to it lies.
         source = Path(os.path.realpath(photo.source))
         name = Path(photo.source).name
-        target = self._folders[row.label] / name
+        target = self._folders[row.accepted, row.reason or row.label] / name
         with told_kindly(target):
             free = self._free(source, target)
             if free is not None and not self._dry:

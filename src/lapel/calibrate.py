@@ -1,0 +1,89 @@
+"""From answers on held-out pictures to how sure a model may sound, in numpy alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import LapelError
+
+Floats = NDArray[np.floating[Any]]
+
+_COLDEST, _HOTTEST = 0.05, 20.0
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_ROUNDS = 40  # of the search; each leaves 62 % of what is left
+
+
+def temperature_of(logits: Floats, labels: NDArray[np.integer[Any]]) -> float:
+    """What to divide logits by, so that their softmax has the least log loss: from 0.05 to 20.
+
+    `logits` (n, classes) may be logarithms of probabilities just as well. Where they are (views, n, classes),
+    such as those of pictures and of their mirror images, the probabilities of the views are averaged.
+    Raises LapelError where they do not fit the labels, are none, or are not finite numbers.
+    """
+    views = np.asarray(logits, dtype=np.float64)
+    if views.ndim not in (2, 3) or views.shape[-2] != len(labels) or not len(labels):
+        raise LapelError(
+            f"A temperature needs logits of shape (n, classes) and n labels, at least one; "
+            f"{views.shape} and {len(labels)} labels came."
+        )
+    if not np.isfinite(views).all():
+        raise LapelError("A temperature needs logits that are finite numbers.")
+    views = views.reshape(-1, *views.shape[-2:])
+    places = np.arange(len(labels))
+
+    def loss(heat: float) -> float:
+        given = probabilities_at(views, math.exp(heat))[places, labels]
+        return float(-np.log(np.maximum(given, np.finfo(np.float64).tiny)).mean())
+
+    # The loss has one valley over the logarithm of the temperature; a golden section closes in on it.
+    low, high = math.log(_COLDEST), math.log(_HOTTEST)
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    on_left, on_right = loss(left), loss(right)
+    for _ in range(_ROUNDS):
+        if on_left <= on_right:
+            high, right, on_right = right, left, on_left
+            left = high - _GOLDEN * (high - low)
+            on_left = loss(left)
+        else:
+            low, left, on_left = left, right, on_right
+            right = low + _GOLDEN * (high - low)
+            on_right = loss(right)
+    return math.exp((low + high) / 2)
+
+
+def probabilities_at(views: Floats, temperature: float) -> NDArray[np.float64]:
+    """Softmax of logits (views, n, classes) divided by a temperature, averaged over the views."""
+    warm = views.astype(np.float64) / temperature
+    powers = np.exp(warm - warm.max(axis=-1, keepdims=True))
+    shares: NDArray[np.float64] = (powers / powers.sum(axis=-1, keepdims=True)).mean(axis=0)
+    return shares
+
+
+def accept_at(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> float:
+    """The least score such that of the answers with that score or a higher one at least `goal` are right.
+
+    `scores` and `right` (n) are of the same answers. Where even the highest scores are right too seldom,
+    it lies just above them, so that nothing is accepted. Raises LapelError where there are no scores, they
+    are not finite, or `goal` is no share from 0 to 1.
+
+    >>> accept_at(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]), goal=0.75)
+    0.6
+    """
+    if len(scores) != len(right) or not len(scores) or not np.isfinite(scores).all():
+        raise LapelError(
+            f"A threshold needs a finite score for each answer, and at least one; "
+            f"{len(scores)} scores of {len(right)} answers came."
+        )
+    if not 0 <= goal <= 1:
+        raise LapelError(f"The goal is the share of accepted answers that are right, 0 to 1; {goal} came.")
+    order = np.argsort(-scores, kind="stable")
+    ranked = np.asarray(scores, dtype=np.float64)[order]
+    share = np.cumsum(right[order]) / np.arange(1, len(ranked) + 1)
+    # Of equal scores none can be accepted without the others.
+    last = np.append(ranked[1:] < ranked[:-1], True)
+    reached = np.flatnonzero(last & (share >= goal))
+    return float(ranked[reached[-1]] if len(reached) else np.nextafter(ranked[0], np.inf))

@@ -33,8 +33,8 @@ import sys
 from pathlib import Path
 import io
 from PIL import Image
-side, mode, list_, part, parts = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
-for path in Path(list_).read_text().splitlines()[part::parts]:
+side, mode, part, parts = int(sys.argv[1]), sys.argv[2], int(sys.argv[4]), int(sys.argv[5])
+for path in Path(sys.argv[3]).read_text().splitlines()[part::parts]:
     image = Image.open(io.BytesIO(Path(path).read_bytes()))
     image.draft(mode, (side, side))
     image.load()

@@ -30,7 +30,7 @@ def augment(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Ten
         middle = pictures.mean((1, 2, 3), keepdim=True)
         pictures = ((pictures - middle) * more + middle + lift).clamp_(0, 1)
     if how.erase:
-        pictures = _erase(pictures, how.erase, random)
+        pictures = erase(pictures, how.erase, random)
     return pictures
 
 
@@ -58,8 +58,11 @@ def _shift(pictures: Tensor, most: int, random: torch.Generator) -> Tensor:
     return windows[torch.arange(count, device=pictures.device), :, down, right]
 
 
-def _erase(pictures: Tensor, share: float, random: torch.Generator) -> Tensor:
-    # A rectangle of 2 to 33 % of the area, between 3:10 and 10:3, filled with noise.
+def erase(pictures: Tensor, share: float, random: torch.Generator) -> Tensor:
+    """Fill a rectangle of this share of the pictures with noise: 2 to 33 % of the area, 3:10 to 10:3.
+
+    `pictures` and `random` are those of `augment`.
+    """
     height, width = pictures.shape[2:]
     chosen, area, form, top, left = (_draw(pictures, random) for _ in range(5))
     area = (0.02 + 0.31 * area) * height * width

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...data.dataset import Pictures, Split
 from ...recipes.plan import multiplications
@@ -62,7 +62,7 @@ class Fitting:
         self._optimizer = Optimizer(self._network, recipe.training)
         weighed = class_weights(recipe.training, train.labels, network.steps[-1].gives[0])
         self._class_weights = None if weighed is None else torch.from_numpy(weighed).to(self._place)
-        self._average = _Average(self._network, recipe.training.average) if recipe.training.average else None
+        self._average = Average(self._network, recipe.training.average) if recipe.training.average else None
         self._per_epoch = -(-len(train) // recipe.training.batch)
         self._rates = learning_rates(recipe.training, recipe.training.epochs * self._per_epoch)
         self._epoch = 0
@@ -185,25 +185,28 @@ class Fitting:
         return torch.autocast(self._place.type, torch.bfloat16, enabled=self.precision == "bf16")
 
 
-class _Average:
+class Average:
     """A moving average of a network's weights and running figures."""
 
-    def __init__(self, network: Chain, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self._live = dict(network.state_dict())
         self._decay = decay
         self.values = {name: value.clone() for name, value in self._live.items() if value.is_floating_point()}
         self._pairs = [self._live[name] for name in self.values]
 
     def update(self, step: int) -> None:
+        """Take in what the network holds after this step (0, 1, …)."""
         # The first steps move far: a short memory then, the recipe's own later.
         decay = min(self._decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.values.values()), self._pairs, 1 - decay)
 
     def restore(self, values: Mapping[str, Tensor]) -> None:
+        """Go back to kept values."""
         for name, value in values.items():
             self.values[name].copy_(value)
 
     def swapped(self) -> _Swap:
+        """For a `with` block, in which the network holds the averages."""
         return _Swap(self._pairs, list(self.values.values()))
 
 

@@ -1,0 +1,230 @@
+"""Fitting the photo model: batches of several sources, one network, twelve answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scenes import DRESS, TROUSER, Scenes, enlarged
+from torch import Tensor, nn
+
+from lapel.engines import Weights
+from lapel.engines.torch.augment import erase
+from lapel.engines.torch.device import fast_bf16
+from lapel.engines.torch.fitting import Average, weights
+from lapel.engines.torch.network import Chain
+from lapel.engines.torch.optimize import Optimizer
+from lapel.engines.training import learning_rates
+from lapel.recipes import Recipe
+
+OTHER, NOTHING = 10, 11  # after the ten classes: a garment that is none of them, and no garment at all
+ANSWERS = 12
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is learned from. Pictures are uint8; photos are larger than the network's pictures."""
+
+    garments: Tensor  # (n, 28, 28), of Fashion-MNIST
+    labels: Tensor
+    targets: Tensor  # (n, 12): what to answer for each garment
+    grounds: Tensor  # (n, 3, more, more)
+    nothings: Tensor  # (n, 3, side, side)
+    photos: Tensor  # (n, 3, large, large)
+    photo_masks: Tensor  # (n, 1, large, large), 0 to 255: where the garment is
+    photo_labels: Tensor  # OTHER for those of other garments
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How many pictures of a batch come from each source."""
+
+    plain: int  # Fashion-MNIST as it is
+    laid: int  # laid on grounds
+    cropped: int  # cut to other garments
+    nothing: int
+    photo: int = 0
+    other: int = 0
+    draw: bool = True  # whether it goes on learning where garments are
+
+
+class Seeing(nn.Module):
+    """The network, and beside it, while it learns, a small one that draws where the garment is."""
+
+    def __init__(self, chain: Chain, side: int) -> None:
+        super().__init__()
+        last: dict[int, str] = {}
+        channels: dict[int, int] = {}
+        for place, step in enumerate(chain.steps):
+            if len(step.gives) == 3:
+                last[step.gives[1]], channels[step.gives[1]] = str(place), step.gives[0]
+        self._side = max(size for size in last if size < side)
+        self.maps = nn.ModuleDict({str(size): nn.Conv2d(channels[size], 24, 1) for size in last})
+        self.drawn = nn.Sequential(nn.Conv2d(24, 24, 3, padding=1), nn.ReLU(), nn.Conv2d(24, 1, 1))
+        self.chain = chain  # after the others: the last kernel of all is that of the answers
+        self._kept: dict[str, Tensor] = {}
+        for size, name in last.items():
+            chain.get_submodule(name).register_forward_hook(self._keep(str(size)))
+
+    def _keep(self, size: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def keep(_module: nn.Module, _given: object, result: Tensor) -> None:
+            self._kept[size] = result
+
+        return keep
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The answers (n, 12), and where the garment is (n, 1, half, half), both as logits."""
+        answers = self.chain(pictures)
+        total = torch.zeros(())
+        for size, head in self.maps.items():
+            total = total + F.interpolate(head(self._kept[size]), (self._side, self._side), mode="bilinear")
+        return answers, self.drawn(torch.relu(total))
+
+
+def fit(
+    network: Seeing,
+    recipe: Recipe,
+    sources: Sources,
+    mix: Mix,
+    *,
+    steps: int,
+    rate: float,
+    side: int,
+    seed: int,
+    watch: Callable[[int, float], None] | None = None,
+) -> None:
+    """Fit the network in place, on the CPU; afterwards it holds the averaged weights."""
+    torch.manual_seed(seed)
+    training = recipe.training.model_copy(update={"learning_rate": rate})
+    optimizer = Optimizer(network if mix.draw else network.chain, training)
+    average = Average(network, training.average)
+    rates = learning_rates(training, steps)
+    bf16 = fast_bf16(torch.device("cpu"))
+    network.train()
+    loss_sum = 0.0
+    for step, (pictures, truth, masks) in enumerate(_batches(sources, mix, side, seed, steps)):
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            answers, drawn = network(pictures) if mix.draw else (network.chain(pictures), None)
+        loss = F.cross_entropy(answers.float(), truth)
+        if drawn is not None:
+            shown = F.adaptive_avg_pool2d(masks, drawn.shape[2])
+            loss = loss + 0.5 * F.binary_cross_entropy_with_logits(drawn[: len(masks)].float(), shown)
+        torch.autograd.backward(loss)
+        optimizer.step(float(rates[step]))
+        average.update(step)
+        loss_sum += float(loss.detach())
+        if watch and (step + 1) % 100 == 0:
+            watch(step + 1, loss_sum / 100)
+            loss_sum = 0.0
+    network.load_state_dict(average.values, strict=False)  # a count of batches has no average
+
+
+def _batches(
+    sources: Sources, mix: Mix, side: int, seed: int, steps: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Pictures, answers, and the masks of those that come first and have one."""
+    scenes = Scenes(sources.grounds, side, seed)
+    random = torch.Generator().manual_seed(seed + 1)
+
+    def some(count: int, among: Tensor) -> Tensor:
+        return torch.randint(len(among), (count,), generator=random)
+
+    short = torch.isin(sources.labels, torch.tensor([TROUSER, DRESS])).nonzero().flatten()
+    known = (sources.photo_labels != OTHER).nonzero().flatten()
+    other = (sources.photo_labels == OTHER).nonzero().flatten()
+    counts = torch.bincount(sources.photo_labels[known], minlength=ANSWERS).float()
+    balance = counts[sources.photo_labels[known]] ** -0.85  # rare classes more often than they are
+    for _ in range(steps):
+        which = some(mix.laid, sources.labels)
+        laid, masks = scenes.compose(sources.garments[which].float() / 255, sources.labels[which])
+        pictures, truth, shown = [laid], [sources.targets[which]], [masks]
+        if mix.cropped:
+            which = short[some(mix.cropped, short)]
+            cut = scenes.cropped(sources.garments[which].float() / 255, sources.labels[which])
+            laid, masks = scenes.compose(cut, torch.full((mix.cropped,), -1))
+            pictures.append(laid)
+            truth.append(_sure(torch.full((mix.cropped,), OTHER)))
+            shown.append(masks)
+        which = some(mix.plain, sources.labels)
+        plain = enlarged(sources.garments[which].float() / 255, side)
+        masks = (plain[:, :1] > 0.04).float()
+        moved = scenes.move(torch.cat([plain, masks], 1), 5)
+        pictures.append(erase(moved[:, :3], 0.4, random))
+        truth.append(sources.targets[which])
+        shown.append(moved[:, 3:])
+        which = some(mix.nothing, sources.nothings)
+        pictures.append(scenes.move(sources.nothings[which].float() / 255, 4))
+        truth.append(_sure(torch.full((mix.nothing,), NOTHING)))
+        shown.append(torch.zeros(mix.nothing, 1, side, side))
+        if mix.photo:
+            alike = torch.multinomial(balance, mix.photo, replacement=True, generator=random)
+            which = torch.cat([known[alike], other[some(mix.other, other)]])
+            photos, masks = sources.photos[which].float() / 255, sources.photo_masks[which].float() / 255
+            pictures.append(scenes.vary(photos, masks))
+            truth.append(_sure(sources.photo_labels[which]))
+        yield torch.cat(pictures), torch.cat(truth), torch.cat(shown)
+
+
+def _sure(labels: Tensor) -> Tensor:
+    """The answers to learn where the label is all that is known: nine tenths for it, the rest for all."""
+    return F.one_hot(labels, ANSWERS) * 0.9 + 0.1 / ANSWERS
+
+
+def taught(labels: Tensor, teacher: Tensor | None = None) -> Tensor:
+    """The answers to learn for garments: the label's, or half of them those of a teacher (n, 10)."""
+    sure = _sure(labels)
+    return sure if teacher is None else (sure + F.pad(teacher, (0, ANSWERS - teacher.shape[1]))) / 2
+
+
+def answers(chain: Chain, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The twelve answers as logits, for pictures as `read_picture` makes them."""
+    chain.eval()
+    with torch.inference_mode():
+        parts = [
+            chain(torch.from_numpy(part).permute(0, 3, 1, 2).float().div(255)).float()
+            for part in np.array_split(pictures, max(1, len(pictures) // 500))
+        ]
+    return torch.cat(parts).numpy()
+
+
+def masks_of(network: Seeing, photos: Tensor) -> Tensor:
+    """Where the network sees the garment of each photo.
+
+    `photos` are uint8 (n, 3, large, large); so are the masks (n, 1, large, large) that come back, 255 inside.
+    """
+    network.eval()
+    large, found = photos.shape[2], []
+    with torch.inference_mode():
+        for part in torch.split(photos, 200):
+            small = F.interpolate(part.float() / 255, (64, 64), mode="bilinear", antialias=True)
+            both = network(small)[1] + network(small.flip(3))[1].flip(3)
+            drawn = F.interpolate(both / 2, (large, large), mode="bicubic")
+            found.append((torch.sigmoid(drawn * 1.5) * 255).byte())
+    return torch.cat(found)
+
+
+def surroundings(photos: Tensor, masks: Tensor, side: int, seed: int) -> Tensor:
+    """Pieces of photos without a garment in them, enlarged to `side`: (n, 3, side, side)."""
+    random = torch.Generator().manual_seed(seed)
+    window = photos.shape[2] // 3
+    spare = photos.shape[2] - window
+    pieces = []
+    empty = F.avg_pool2d(masks.float() / 255, window, 1)
+    # The padding around a photo is no surface: a piece must have as many tones as a surface has.
+    for photo, mask in zip(photos, empty, strict=True):
+        for _ in range(4):
+            down, across = torch.randint(spare + 1, (2,), generator=random).tolist()
+            piece = photo[:, down : down + window, across : across + window].float()
+            if mask[0, down, across] < 0.03 and piece.std() > 2:
+                pieces.append(F.interpolate(piece[None], (side, side), mode="bilinear").round().byte())
+    return torch.cat(pieces) if pieces else photos.new_zeros((0, 3, side, side))
+
+
+def learned(network: Seeing) -> Weights:
+    """The weights of the network alone, by the names that Lapel's recipes give them."""
+    return weights(network.chain)

@@ -1,0 +1,393 @@
+"""The scripts that make the shipped models, with drawn garments and photos alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from garments import garments
+from numpy.typing import NDArray
+from PIL import Image
+
+import lapel
+from lapel.data.synthetic import draw
+from lapel.picture import PictureSpec, read_picture
+from lapel.recipes import parse
+from lapel.runs import Run
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "models"))
+
+import fashion_mnist
+import grounds
+import judge
+import known
+import learn
+import photo
+import scenes
+
+Pictures = NDArray[np.uint8]
+
+
+def channels_first(pictures: Pictures) -> torch.Tensor:
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
+
+
+# Grounds, and what is no garment
+
+
+@pytest.mark.parametrize("of", [grounds.grounds, grounds.nothings])
+def test_drawn_things_follow_from_their_seed(of: Callable[..., Pictures]) -> None:
+    drawn = of(12, 40, seed=3)
+    assert (drawn.shape, drawn.dtype) == ((12, 40, 40, 3), np.uint8)
+    assert (of(12, 40, seed=3) == drawn).all()
+    assert (of(12, 40, seed=4) != drawn).mean() > 0.5
+
+
+@pytest.mark.parametrize("kind", grounds.KINDS)
+def test_things_of_every_kind(kind: str) -> None:
+    drawn = grounds.nothings(8, 28, 1, kind)
+    assert (drawn.shape, drawn.dtype) == ((8, 28, 28, 3), np.uint8)
+    assert (grounds.nothings(8, 28, 1, kind) == drawn).all()
+    assert len({picture.tobytes() for picture in drawn}) == 8
+    flat = drawn.reshape(8, -1).std(1)
+    assert (flat < 6).all() if kind == "blank" else flat.mean() > 6
+
+
+# Scenes
+
+
+@pytest.fixture
+def clothes() -> tuple[torch.Tensor, torch.Tensor]:
+    """Forty garments (n, 28, 28; 0 to 1) and their labels."""
+    train = garments().train
+    pictures, labels = train.pictures[:40, :, :, 0].copy(), train.labels[:40].astype(np.int64)
+    return torch.from_numpy(pictures).float() / 255, torch.from_numpy(labels)
+
+
+def scenes_of(seed: int, level: int = 0) -> scenes.Scenes:
+    """Scenes on grounds of one grey."""
+    return scenes.Scenes(torch.full((3, 3, 96, 96), level, dtype=torch.uint8), 64, seed)
+
+
+def test_garments_are_laid_where_the_masks_say(
+    clothes: tuple[torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without another light afterwards, all that differs from a white ground is garment or its shadow.
+    monkeypatch.setattr(scenes.Scenes, "light", lambda _, pictures: pictures)
+    pictures, masks = scenes_of(1, 255).compose(*clothes)
+    assert (pictures.shape, masks.shape) == ((40, 3, 64, 64), (40, 1, 64, 64))
+    assert masks.min() == 0
+    assert masks.max() == 1
+    assert 0.1 < masks.mean() < 0.6
+    assert masks.mean((1, 2, 3)).min() > 0.02
+    near = torch.nn.functional.max_pool2d(masks, 13, 1, 6) > 0  # shadows fall three pixels off, and are soft
+    near[:, :, :7] = near[:, :, -7:] = near[:, :, :, :7] = near[:, :, :, -7:] = True  # or come in at the rim
+    far = (~near).expand_as(pictures)
+    assert far.float().mean() > 0.1
+    assert (pictures[far] == 1).all()
+    inside = (masks == 1).expand_as(pictures)
+    assert (pictures[inside] < 0.99).float().mean() > 0.5
+
+
+def test_scenes_follow_from_their_seed(clothes: tuple[torch.Tensor, torch.Tensor]) -> None:
+    first, again, other = (scenes_of(seed).compose(*clothes) for seed in (1, 1, 2))
+    for one, same, another in zip(first, again, other, strict=True):
+        assert one.min() >= 0
+        assert one.max() <= 1
+        assert torch.equal(one, same)
+        assert not torch.equal(one, another)
+
+
+def test_only_shoes_come_in_pairs(clothes: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """Half of the shoes do; a garment that is laid twice lies in two parts beside each other."""
+    dot = torch.zeros(64, 28, 28)
+    dot[:, 12:16, 12:16] = 1
+    pairs = []
+    for label in (scenes.SNEAKER, scenes.DRESS):
+        _, masks = scenes_of(3).compose(dot, torch.full((64,), label))
+        columns = (masks[:, 0] > 0.5).any(1).float()
+        starts = (columns.diff(dim=1) == 1).sum(1) + columns[:, 0]
+        pairs.append(float((starts == 2).float().mean()))
+    assert 0.2 < pairs[0] < 0.7
+    assert pairs[1] == 0
+
+
+def test_enlarged_pictures_are_what_a_model_is_given(
+    clothes: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    large = (scenes.enlarged(clothes[0], 64) * 255).round().permute(0, 2, 3, 1).numpy()
+    grey = (clothes[0] * 255).round().byte().numpy()
+    wanted = np.stack([read_picture(picture, PictureSpec(size=64, channels=3)) for picture in grey])
+    apart = np.abs(large - wanted.astype(np.float32))
+    # Pillow rounds and clips after each of the two directions, so that a few pixels at hard edges differ.
+    assert (apart <= 2).mean() > 0.99
+    assert apart.max() < 24
+    assert apart.mean() < 0.3
+
+
+def test_trousers_are_cut_below_and_dresses_above() -> None:
+    whole = torch.ones(60, 28, 28)
+    labels = torch.tensor([scenes.TROUSER, scenes.DRESS]).repeat(30)
+    rows = scenes_of(0).cropped(whole, labels).mean(2)
+    assert set(rows.unique().tolist()) == {0, 1}
+    kept = rows.sum(1)
+    legs, skirts = rows[labels == scenes.TROUSER], rows[labels == scenes.DRESS]
+    assert (legs.diff(dim=1) <= 0).all()  # once there is nothing, nothing comes any more
+    assert (skirts.diff(dim=1) >= 0).all()
+    assert kept[labels == scenes.TROUSER].min() >= 9
+    assert kept[labels == scenes.TROUSER].max() <= 15
+    assert kept[labels == scenes.DRESS].min() >= 28 - 17
+    assert kept[labels == scenes.DRESS].max() <= 28 - 11
+
+
+def test_photos_vary_and_change_their_colours_only_where_a_garment_is_known() -> None:
+    photos = channels_first(draw(30, size=96, channels=3, style="photo", seed=2)[0]).float() / 255
+    mask = torch.zeros(30, 1, 96, 96)
+    mask[:, :, 24:72, 24:72] = 1
+    varied = [scenes_of(5).vary(photos, masks) for masks in (mask, mask, torch.zeros_like(mask))]
+    for pictures in varied:
+        assert pictures.shape == (30, 3, 64, 64)
+        assert pictures.min() >= 0
+        assert pictures.max() <= 1
+    assert torch.equal(varied[0], varied[1])
+    # The same numbers are drawn whatever the masks are: what differs was dyed, or laid on another ground.
+    differ = (varied[0] != varied[2]).flatten(1).any(1).float().mean()
+    assert 0.2 < differ < 0.95
+
+
+# Learning
+
+
+def test_the_teachers_word_is_half() -> None:
+    labels = torch.tensor([2, 0])
+    sure = learn.taught(labels)
+    assert sure[0, 2] == pytest.approx(0.9 + 0.1 / 12)
+    assert sure.sum(1).tolist() == pytest.approx([1, 1])
+    teacher = torch.eye(10)[[3, 0]]
+    half = learn.taught(labels, teacher)
+    assert half[0, 3] == pytest.approx(0.5 + 0.05 / 12)
+    assert half[0, 2] == pytest.approx((0.9 + 0.1 / 12) / 2)
+    assert half[1, 0] == pytest.approx((1 + 0.9 + 0.1 / 12) / 2)
+
+
+def test_surroundings_have_no_garment_in_them() -> None:
+    noise = np.random.default_rng(0).integers(0, 100, (20, 3, 96, 96), dtype=np.uint8)
+    photos, masks = torch.from_numpy(noise), torch.zeros(20, 1, 96, 96, dtype=torch.uint8)
+    masks[:, :, :, 40:] = 255
+    photos[:, :, :, 40:] += 150
+    pieces = learn.surroundings(photos, masks, 64, 0)
+    assert pieces.shape[1:] == (3, 64, 64)
+    assert len(pieces) > 5
+    # Of a piece at most three hundredths may be garment: a column of the 32 that it has.
+    assert (pieces > 120).float().mean((1, 2, 3)).max() < 0.05
+    assert torch.equal(learn.surroundings(photos, masks, 64, 0), pieces)
+    assert learn.surroundings(photos, torch.full_like(masks, 255), 64, 0).shape == (0, 3, 64, 64)
+    assert len(learn.surroundings(torch.full_like(photos, 7), torch.zeros_like(masks), 64, 0)) == 0
+
+
+# Judging
+
+
+def by_brightness(pictures: Pictures) -> NDArray[np.float64]:
+    """Two classes, dark and bright, and a share for what is neither."""
+    light = pictures.mean((1, 2, 3)) / 255
+    return np.stack([1 - light, light, np.zeros_like(light)], 1)
+
+
+def test_findings_count_what_changes() -> None:
+    findings = judge.Findings(PictureSpec(size=16, channels=3), 2)
+    dark, light = Image.new("RGB", (40, 40), (30,) * 3), Image.new("RGB", (40, 40), (140,) * 3)
+    findings.change(by_brightness, [dark, light], np.array([0, 1]))
+    findings.change(by_brightness, [light], np.array([1]))
+    findings.change(by_brightness, [], np.zeros(0, int))  # a part of which none was labelled right
+    assert findings.changed["mirrored"] == (0, 3)
+    assert findings.changed["half as bright"] == (2, 3)  # light ones become dark
+    assert findings.changed["half again as bright"] == (0, 3)
+    assert findings.changed["12 megapixels"] == (0, 2)  # one in eight, and of each call the first
+
+
+def test_findings_on_plain_ground() -> None:
+    findings = judge.Findings(PictureSpec(size=16, channels=3), 2)
+    image, mask = Image.new("RGB", (40, 40), (30,) * 3), np.zeros((1, 10, 10))
+    # Nothing is cut out, so that the ground alone is judged: white is bright, black is dark.
+    findings.lay(by_brightness, [image], mask, np.array([0]), np.array([True]))
+    findings.lay(by_brightness, [image], mask, np.array([1]), np.array([False]))
+    assert findings.changed == {"on white ground": (1, 1), "on black ground": (0, 1)}
+    assert findings.plain["white"].tolist() == [[0, 1], [1, 1]]
+    assert findings.plain["black"].tolist() == [[1, 1], [0, 1]]
+    shares = np.array([[0.9, 0.0, 0.1], [0.2, 0.7, 0.1]])
+    findings.tell_apart("others", shares, np.array([[0.1, 0.1, 0.8], [0.1, 0.8, 0.1]]))
+    assert findings.apart == {"others": [0.75]}
+    table = findings.table()
+    assert "| on white ground | 100.0% of 1 |" in table
+    assert "| white | 50.0% | 50.0% |" in table
+    assert "| others | 0.750 | 0.750 |" in table
+
+
+def test_a_garment_on_another_ground() -> None:
+    """The mask is that of the squared picture, so of a tall photo its middle columns count."""
+    mask = np.zeros((20, 20))
+    mask[:10] = 1
+    laid = np.asarray(judge.on_ground(Image.new("RGB", (30, 60), (200, 0, 0)), mask, 255))
+    assert (laid[:25] == (200, 0, 0)).all()
+    assert (laid[35:] == 255).all()
+
+
+# The photo model
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> photo.Photos:
+    """Photos of seven photographers, each of two of the classes and of something else."""
+    folder = tmp_path_factory.mktemp("photos")
+    pictures, labels = draw(100, size=80, channels=3, style="photo", seed=5)
+    rows = ["file,label,class,photographer"]
+    for person in range(7):
+        for label in (1, 9, -1):
+            of_class = pictures[labels == (4 if label < 0 else label)]
+            Image.fromarray(of_class[person]).save(folder / f"{person}{label}.png")
+            rows.append(f"{person}{label}.png,{label},any,p{person}")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return photo.Photos.read(folder)
+
+
+def test_no_photographer_is_on_both_sides_of_a_fold(photos: photo.Photos) -> None:
+    assert photos.labels.tolist() == [1, 9, learn.OTHER] * 7
+    people, judged = np.array(photos.people), []
+    for learned, outside in photos.folds():
+        assert not set(people[learned]) & set(people[outside])
+        judged += outside.tolist()
+    assert sorted(judged) == list(range(21))
+
+
+def test_the_making_of_the_photo_model(
+    photos: photo.Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), dtype=np.uint8)
+    making = photo.Making(photos, tmp_path, quick=True)
+    logits, findings = photo.judged(making, digits)
+    assert logits.shape == (21, 12)
+    assert len(findings.apart["drawn noise"]) == photo.FOLDS
+    assert "| Trouser | 7 |" in photo.told(photos, logits)
+    assert "drawn noise" in findings.table()
+    path = tmp_path / "photo.onnx"
+    path.write_bytes(photo.model(making, logits))
+    kept = ["first", "second", *(f"fold-{number}" for number in range(5)), "whole"]
+    assert sorted(file.stem for file in tmp_path.glob("*.safetensors")) == sorted(kept)
+    tagger = lapel.load_tagger(path)
+    assert tagger.card.rejects == ("not one of the classes", "no garment found")
+    assert "21 phone photos" in str(tagger.card.made["trained on"])
+    shares, rejected = tagger.answers(photos.pictures)
+    wanted = judge.softmax(learn.answers(making.whole().chain, photos.pictures) / tagger.card.temperature)
+    # It has learned next to nothing: of a class, its answers lie 0.002 to 0.006 apart.
+    assert rejected == pytest.approx(wanted[:, 10:], abs=0.001)
+    assert shares * (1 - rejected.sum(1, keepdims=True)) == pytest.approx(wanted[:, :10], abs=0.001)
+
+    def fit(*_: Any, **__: Any) -> None:
+        raise AssertionError("what is kept is fitted again")
+
+    monkeypatch.setattr(photo, "fit", fit)
+    again = photo.Making(photos, tmp_path, quick=True)
+    assert photo.judged(again, None)[0] == pytest.approx(logits)
+    assert len(photo.model(again, logits)) == path.stat().st_size
+    (tmp_path / "fold-3.safetensors").unlink()
+    with pytest.raises(AssertionError, match="fitted again"):
+        photo.PARTS["fold-3"](again)
+
+
+# The model of Fashion-MNIST
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("fashion-mnist")
+    data = lapel.save_data(garments(), folder / "garments.npz", "npz")
+    recipe = parse(
+        {
+            "name": "tiny",
+            "layers": [
+                {"kind": "conv", "filters": 8, "kernel": 3, "stride": 2, "activation": "relu"},
+                {"kind": "pool"},
+                {"kind": "flatten"},
+                {"kind": "dense"},
+            ],
+            "training": {"epochs": 4, "batch": 32, "learning_rate": 0.01},
+        },
+        "tiny",
+    )
+    return lapel.train(recipe, data, path=folder / "run")
+
+
+@pytest.fixture(scope="module")
+def made(run: Run) -> tuple[bytes, dict[str, float]]:
+    with pytest.MonkeyPatch.context() as patch:
+        strange = fashion_mnist.strange
+        patch.setattr(
+            fashion_mnist, "strange", lambda count, seed, only=None: strange(count // 20, seed, only)
+        )
+        return fashion_mnist.make(run)
+
+
+def test_strange_pictures_are_as_a_model_is_given_them() -> None:
+    found = fashion_mnist.strange(20, 0, "shapes")
+    assert found.dtype == np.uint8
+    assert found.shape[1:] == (28, 28, 1)
+    assert 15 <= len(found) <= 20  # without those that are refused before any model is asked
+
+
+def test_jumbled_garments_have_the_same_quarters_elsewhere() -> None:
+    pictures = garments().train.pictures[:30]
+
+    def quarters(picture: Pictures) -> list[bytes]:
+        return [picture[i : i + 14, j : j + 14].tobytes() for i in (0, 14) for j in (0, 14)]
+
+    for before, after in zip(pictures, fashion_mnist.jumbled(pictures, 0), strict=True):
+        assert sorted(quarters(before)) == sorted(quarters(after))
+        assert (before != after).any()
+
+
+def test_the_making_of_the_model_of_fashion_mnist(
+    run: Run, made: tuple[bytes, dict[str, float]], tmp_path: Path
+) -> None:
+    data, told = made
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data)
+    tagger = lapel.load_tagger(path)
+    assert tagger.card.rejects == ("not one of the classes",)
+    assert tagger.card.made["trained on"] == (
+        "540 training pictures of garments; drawn things that are no garments"
+    )
+    held = garments().split(run.recipe.training.validation, 0)[1]
+    shares, rejected = tagger.answers(held.pictures)
+    scores = shares.max(1) * (1 - rejected.sum(1))
+    right, accepted = shares.argmax(1) == held.labels, scores >= tagger.card.accept
+    assert right.mean() == pytest.approx(told["validation accuracy"])
+    assert right.mean() > 0.5
+    assert accepted.mean() == pytest.approx(told["accepted"])
+    assert right[accepted].mean() == pytest.approx(told["right among the accepted"])
+    assert told["AUROC against noise"] > 0.9
+
+
+def test_what_a_model_knows_is_printed(
+    run: Run,
+    made: tuple[bytes, dict[str, float]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(made[0])
+    origin = str(run.environment["dataset"]["origin"])
+    monkeypatch.setattr(sys, "argv", ["known.py", str(path), "--data", origin, "--digits", origin])
+    monkeypatch.setattr(known, "DRAWN", 40)
+    known.main()
+    head, *rows = capsys.readouterr().out.strip().splitlines()
+    assert head.endswith("of 200 test pictures accepted")
+    names = [row.split(" | ")[0].strip("| ") for row in rows[3:]]
+    assert names == ["MNIST's digits", *(f"drawn {kind}" for kind in grounds.KINDS)]
+    assert all(row.count("|") == 5 for row in rows[1:])

@@ -1,0 +1,75 @@
+"""The models that come with Lapel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lapel
+from lapel.data.catalog import FASHION_CLASSES
+from lapel.data.synthetic import draw
+from lapel.picture import PictureSpec
+from lapel.tagger import Tagger, model_path, shipped_models
+
+LARGEST = {"fashion-mnist": 1_500_000, "photo": 4_000_000}  # bytes
+
+
+@pytest.fixture(params=LARGEST)
+def tagger(request: pytest.FixtureRequest) -> Tagger:
+    if request.param not in shipped_models():
+        pytest.skip(f"{request.param}.onnx is not made yet: models/ says how")
+    return lapel.load_tagger(request.param)
+
+
+def test_it_loads_by_its_name_and_is_small(tagger: Tagger) -> None:
+    name = tagger.card.name
+    assert model_path(name).stat().st_size <= LARGEST[name]
+
+
+def test_its_card_says_what_it_was_made_of(tagger: Tagger) -> None:
+    card = tagger.card
+    assert card.class_names == FASHION_CLASSES
+    assert "not one of the classes" in card.rejects
+    assert 0 < card.accept < 1
+    assert 0 < card.temperature != 1
+    assert card.made["dataset"] == "fashion-mnist"
+    assert "training pictures of Fashion-MNIST" in str(card.made["trained on"])
+    assert card.picture == (
+        PictureSpec(preparation="garment") if card.name == "fashion-mnist" else PictureSpec(64, 3)
+    )
+
+
+def test_noise_is_refused(tagger: Tagger) -> None:
+    random, size = np.random.default_rng(0), tagger.card.picture.size
+    for _ in range(20):
+        tag = tagger.tag(random.integers(0, 256, (size, size), dtype=np.uint8))
+        assert (tag.accepted, tag.reason in tagger.card.rejects) == (False, True)
+
+
+def test_a_photo_of_noise_is_refused_by_the_model_of_fashion_mnist() -> None:
+    tagger, random = lapel.load_tagger("fashion-mnist"), np.random.default_rng(0)
+    for _ in range(20):
+        tag = tagger.tag(random.integers(0, 256, (100, 100, 3), dtype=np.uint8))
+        assert (tag.accepted, tag.reason) == (False, "not one of the classes")
+
+
+def test_drawn_garments_are_labelled_by_the_model_of_fashion_mnist() -> None:
+    """It has seen none: most are right, and nearly all of those whose shape is like no other."""
+    pictures, labels = draw(500, seed=3)
+    shares, rejected = lapel.load_tagger("fashion-mnist").answers(pictures)
+    right = shares.argmax(1) == labels
+    assert right.mean() > 0.7
+    for name in ("Trouser", "Sandal", "Bag", "Ankle boot"):
+        assert right[labels == FASHION_CLASSES.index(name)].mean() > 0.9
+    assert (rejected < 0.5).mean() > 0.7
+
+
+@pytest.mark.usefixtures("fashion_mnist")
+def test_the_model_of_fashion_mnist_is_as_good_as_it_should_be() -> None:
+    """On the validation pictures, which it has not learned from."""
+    assert lapel.evaluate("fashion-mnist").accuracy >= 0.945
+
+
+def test_nothing_else_lies_beside_the_models() -> None:
+    folder = model_path("fashion-mnist").parent
+    assert {path.name for path in folder.iterdir()} <= {f"{name}.onnx" for name in LARGEST}

@@ -96,7 +96,7 @@ class Photos:
 
     def __getitem__(self, place: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         image = Image.open(self.photos[place]).convert(self.mode).resize((self.size, self.size))
-        return np.asarray(image, dtype=np.uint8).reshape(self.size, self.size, -1)
+        return np.array(image, dtype=np.uint8).reshape(self.size, self.size, -1)
 
 
 def memory(model: str, counts: tuple[int, ...]) -> Iterator[tuple[int, int]]:

@@ -19,7 +19,6 @@ from garments import blobs, small_recipe
 
 from lapel.data import save_data
 from lapel.recipes import to_toml
-from lapel.tagger import shipped_models
 
 Lapel = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,8 +195,6 @@ def test_the_readmes_commands_run(lapel: Lapel, files: Path) -> None:
             words += ["--data", "blobs.npz"]
         elif words[:2] == ["data", "show"]:
             words += ["blobs.npz"]
-        elif words[0] == "tag" and "--model" not in words and "photo" not in shipped_models():
-            words += ["--model", "cnn-1"]
         result = lapel(*words)
         assert result.returncode == 0, f"{command}\n{result.stderr}"
 

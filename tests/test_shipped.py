@@ -83,5 +83,7 @@ def test_drawn_photos_are_labelled_and_what_is_no_garment_refused() -> None:
     accepted = np.array([tag.accepted for tag in tags])
     assert right.mean() > 0.65
     assert right[accepted].mean() > right.mean()
-    noise = [np.random.default_rng(seed).integers(0, 256, (300, 200, 3), dtype=np.uint8) for seed in range(40)]
+    noise = [
+        np.random.default_rng(seed).integers(0, 256, (300, 200, 3), dtype=np.uint8) for seed in range(40)
+    ]
     assert sum(tagger.tag(photo).accepted for photo in noise) <= 4

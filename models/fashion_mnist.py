@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from grounds import KINDS, nothings
+from grounds import KINDS, in_grey, nothings
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import lapel
-from lapel.calibrate import accept_at, temperature_of
+from lapel.calibrate import temperature_of, threshold
 from lapel.card import Card
 from lapel.data.catalog import FASHION_MNIST
 from lapel.engines import Weights, load_engine
@@ -36,6 +36,7 @@ from lapel.files import write_atomic
 from lapel.metrics import auroc
 from lapel.picture import PictureSpec, read_picture
 from lapel.runs import Run, dataset_of
+from lapel.tagger import scores
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "src" / "lapel" / "shipped" / "fashion-mnist.onnx"
@@ -46,8 +47,7 @@ GOAL = 0.95
 
 def strange(count: int, seed: int, only: str | None = None) -> NDArray[np.uint8]:
     """Pictures (n, 28, 28, 1) of drawn things: half as they are, half prepared as photos are."""
-    bare = nothings(count // 2, 28, seed, only).astype(np.float32).mean(3, keepdims=True).round()
-    found = list(bare.astype(np.uint8))
+    found = list(in_grey(nothings(count // 2, 28, seed, only)))
     for photo in nothings(count - len(found), 112, seed + 1, only):
         # What is all of one colour is refused before any model is asked.
         with suppress(PictureError):
@@ -142,14 +142,13 @@ def make(run: Run) -> tuple[bytes, dict[str, float]]:
         },
     )
     draft = _tagger(to_onnx(run.recipe, weights, card, mirror=True, compact=True).SerializeToString())
-    right, scores = _judged(draft, held.pictures, held.labels)
-    # Refused is what few garments look like, too: what one in a hundred of them stays below.
-    accept = max(accept_at(scores, right, GOAL), float(np.quantile(scores, 0.01)))
+    right, score = _judged(draft, held.pictures, held.labels)
+    accept = threshold(score, right, GOAL)
     card = replace(card, accept=accept)
     data: bytes = to_onnx(run.recipe, weights, card, mirror=True, compact=True).SerializeToString(
         deterministic=True
     )
-    accepted = scores >= accept
+    accepted = score >= accept
     found = {
         "validation accuracy": float(right.mean()),
         "accepted": float(accepted.mean()),
@@ -157,7 +156,7 @@ def make(run: Run) -> tuple[bytes, dict[str, float]]:
     }
     for kind in KINDS:
         drawn = strange(500, 999, kind)
-        found[f"AUROC against {kind}"] = auroc(scores, _judged(draft, drawn)[1])
+        found[f"AUROC against {kind}"] = auroc(score, _judged(draft, drawn)[1])
     return data, found
 
 
@@ -180,10 +179,9 @@ def _judged(
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which are labelled right, and the score of each."""
     parts = [tagger.answers(part) for part in np.array_split(pictures, max(1, len(pictures) // 500))]
-    shares = np.concatenate([part[0] for part in parts])
-    refused = np.concatenate([part[1] for part in parts]).sum(1)
+    shares, rejected = (np.concatenate(both) for both in zip(*parts, strict=True))
     right = np.zeros(len(shares), bool) if labels is None else shares.argmax(1) == labels
-    return right, (shares.max(1) * (1 - refused)).astype(np.float64)
+    return right, scores(shares, rejected)
 
 
 def main() -> None:

@@ -30,6 +30,12 @@ def nothings(count: int, side: int, seed: int, only: str | None = None) -> Image
     return np.stack(drawn)
 
 
+def in_grey(pictures: Image8) -> NDArray[np.uint8]:
+    """The same as grey pictures (n, side, side, 1)."""
+    grey: NDArray[np.uint8] = pictures.astype(np.float32).mean(3, keepdims=True).round().astype(np.uint8)
+    return grey
+
+
 def _colour(random: np.random.Generator) -> Field:
     """A colour as rooms and fabrics have them: often near grey, now and then loud."""
     level = random.uniform(0.05, 1.0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from lapel.calibrate import probabilities_at
 from lapel.metrics import auroc
 from lapel.picture import PictureSpec, read_picture
 
@@ -67,9 +68,7 @@ def on_ground(image: Image.Image, mask: NDArray[np.floating], level: int) -> Ima
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Logits as shares of one."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    return probabilities_at(logits[None], 1.0)
 
 
 def scores(shares: Answers, classes: int) -> NDArray[np.floating]:

@@ -11,36 +11,31 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from grounds import KINDS, nothings
+from grounds import KINDS, in_grey, nothings
 from numpy.typing import NDArray
 
 import lapel
+from lapel.errors import PictureError
 from lapel.metrics import auroc
+from lapel.tagger import scores
 
 DRAWN = 2000
 SEED = 4711  # none that anything was learned from
 
 
-def scores(tagger: lapel.Tagger, given: NDArray[np.uint8]) -> NDArray[np.float64]:
+def scored(tagger: lapel.Tagger, given: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The score of each picture, prepared as a photo is; what is all of one colour is refused before."""
-    pictures, found = [], []
-    for picture in given:
-        try:
-            pictures.append(tagger.picture(picture))
-        except lapel.LapelError:
-            continue
-    for part in np.array_split(np.stack(pictures), max(1, len(pictures) // 500)):
-        shares, refused = tagger.answers(part)
-        found.append(shares.max(1) * (1 - refused.sum(1)))
-    return np.concatenate(found).astype(np.float64)
+    reads = map(tagger.read, given)
+    pictures = [read for read in reads if not isinstance(read, PictureError)]
+    parts = np.array_split(np.stack(pictures), max(1, len(pictures) // 500))
+    return np.concatenate([scores(*tagger.answers(part)) for part in parts])
 
 
 def drawn(tagger: lapel.Tagger, kind: str) -> NDArray[np.uint8]:
     """Drawn things of a kind, as the model's pictures are: in colour or in grey."""
     spec = tagger.card.picture
     pictures = nothings(DRAWN, spec.size, SEED, kind)
-    grey = pictures.astype(np.float32).mean(3, keepdims=True).round().astype(np.uint8)
-    return grey if spec.channels == 1 else pictures
+    return in_grey(pictures) if spec.channels == 1 else pictures
 
 
 def main() -> None:
@@ -58,14 +53,14 @@ def main() -> None:
     data = lapel.load_data(arguments.data)
     if data.test is None:
         raise SystemExit(f"{data.name} has no test pictures.")
-    inside, accept = scores(tagger, data.test.pictures), tagger.card.accept
+    inside, accept = scored(tagger, data.test.pictures), tagger.card.accept
     print(f"{tagger.card.name}: {(inside >= accept).mean():.1%} of {len(inside):,} test pictures accepted")
     print(f"\n| test pictures of {data.name} against | pictures | AUROC | of them accepted |")
     print("|---|---:|---:|---:|")
     others = {"MNIST's digits": lapel.load_data(arguments.digits).train.pictures} if arguments.digits else {}
     others |= {f"drawn {kind}": drawn(tagger, kind) for kind in KINDS}
     for name, pictures in others.items():
-        outside = scores(tagger, pictures)
+        outside = scored(tagger, pictures)
         share, told = (outside >= accept).mean(), auroc(inside, outside)
         print(f"| {name} | {len(outside):,} | {told:.4f} | {share:.2%} |")
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from scenes import DRESS, TROUSER, Scenes, enlarged
 from torch import Tensor, nn
 
-from lapel.engines import Weights
 from lapel.engines.torch.augment import erase
 from lapel.engines.torch.device import fast_bf16
-from lapel.engines.torch.fitting import Average, weights
+from lapel.engines.torch.fitting import Average
 from lapel.engines.torch.network import Chain
 from lapel.engines.torch.optimize import Optimizer
 from lapel.engines.training import learning_rates
@@ -223,8 +222,3 @@ def surroundings(photos: Tensor, masks: Tensor, side: int, seed: int) -> Tensor:
             if mask[0, down, across] < 0.03 and piece.std() > 2:
                 pieces.append(F.interpolate(piece[None], (side, side), mode="bilinear").round().byte())
     return torch.cat(pieces) if pieces else photos.new_zeros((0, 3, side, side))
-
-
-def learned(network: Seeing) -> Weights:
-    """The weights of the network alone, by the names that Lapel's recipes give them."""
-    return weights(network.chain)

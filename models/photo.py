@@ -124,7 +124,6 @@ class Making:
     def __init__(self, photos: Photos, work: Path, *, quick: bool = False) -> None:
         self.photos, self._work, self._quick = photos, work, quick
         self.recipe = load_recipe(HERE / "photo.toml")
-        self._shape = SPEC.shape
         dataset = synthetic_dataset(600, 10) if quick else lapel.load_data("fashion-mnist")
         # Every tenth picture is kept for validation.
         held = np.arange(0, len(dataset.train), 10)
@@ -197,8 +196,8 @@ class Making:
 
     def _blank(self) -> Seeing:
         torch.manual_seed(0)
-        first = draw(plan(self.recipe, self._shape, ANSWERS), 0)
-        chain = load_engine("torch").build(self.recipe, self._shape, ANSWERS, first)
+        first = draw(plan(self.recipe, SPEC.shape, ANSWERS), 0)
+        chain = load_engine("torch").build(self.recipe, SPEC.shape, ANSWERS, first)
         # mypy knows no overload with a memory format
         network: Seeing = Seeing(chain, SPEC.size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
@@ -230,13 +229,13 @@ def judged(making: Making, digits: Pictures | None) -> tuple[NDArray[np.float32]
         labels, shares = photos.labels[known], softmax(logits[known])
         right = shares[:, :OTHER].argmax(1) == labels
         images = [decode(photos.paths[place], Limits(), side=_WHOLE, longest=_WHOLE) for place in known]
-        masks = masks_of(network, photos.large[known]).numpy()[:, 0] / 255
+        seen = masks_of(network, photos.large[outside])
+        masks = seen[photos.labels[outside] != OTHER].numpy()[:, 0] / 255
         findings.change(ask, [image for image, one in zip(images, right, strict=True) if one], labels[right])
         findings.lay(ask, images, masks, labels, right)
         for kind in KINDS:
             things = nothings(making.some(300), SPEC.size, 1000 + number, kind)
             findings.tell_apart(f"drawn {kind}", shares, ask(things))
-        seen = masks_of(network, photos.large[outside])
         around = surroundings(photos.large[outside], seen, SPEC.size, number)
         if len(around):
             surfaces = around.permute(0, 2, 3, 1).numpy()

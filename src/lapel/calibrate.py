@@ -63,6 +63,15 @@ def probabilities_at(views: Floats, temperature: float) -> NDArray[np.float64]:
     return shares
 
 
+def threshold(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> float:
+    """The score from which tags are to be accepted: where `goal` is reached, and not what is strange.
+
+    It is that of `accept_at`, which raises, or if that is less, the score that 99 % of these reach or pass.
+    """
+    least = accept_at(scores, right, goal)
+    return min(1.0, max(least, float(np.sort(scores)[len(scores) // 100])))
+
+
 def accept_at(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> float:
     """The least score such that of the answers with that score or a higher one at least `goal` are right.
 

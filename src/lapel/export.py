@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .calibrate import Floats, accept_at, probabilities_at, temperature_of
+from .calibrate import Floats, probabilities_at, temperature_of, threshold
 from .card import Card
 from .data.catalog import picture_spec
 from .data.dataset import Dataset, Pictures, Split
@@ -215,10 +215,8 @@ def _calibrated(card: Card, logarithms: Floats, labels: Numbers, goal: float) ->
     checked(np.exp(logarithms[0]), labels)
     temperature = temperature_of(logarithms, labels)
     shares = probabilities_at(logarithms, temperature)
-    scores = shares.max(axis=1)
-    least = accept_at(scores, shares.argmax(axis=1) == labels, goal)
-    usual = float(np.sort(scores)[len(scores) // 100])  # what 99 % of the pictures reach or pass
-    return replace(card, temperature=temperature, accept=min(1.0, max(least, usual)))
+    accept = threshold(shares.max(axis=1), shares.argmax(axis=1) == labels, goal)
+    return replace(card, temperature=temperature, accept=accept)
 
 
 def _writer(

@@ -111,20 +111,31 @@ class Tagger:
         """
         remaining = iter(sources)
         while batch := list(islice(remaining, _BATCH)):
-            names, pictures, failures = [], [], {}
-            for place, source in enumerate(batch):
-                try:
-                    pictures.append(self.picture(source))
-                    names.append(_told(source))
-                except PictureError as error:
-                    failures[place] = Untagged(_told(source), error)
-            tags = iter(self.tag_pictures(names, pictures))
-            for place in range(len(batch)):
-                yield failures[place] if place in failures else next(tags)
+            yield from self.tag_read([_told(source) for source in batch], [self.read(one) for one in batch])
 
     def picture(self, source: Source) -> Picture:
         """The picture that the model sees of a photo: uint8 (size, size, channels). Raises PictureError."""
         return read_picture(source, self.card.picture, self.limits)
+
+    def read(self, source: Source) -> Picture | PictureError:
+        """The same, or why there is none."""
+        try:
+            return self.picture(source)
+        except PictureError as error:
+            return error
+
+    def tag_read(
+        self, names: Sequence[str], reads: Sequence[Picture | PictureError]
+    ) -> Iterator[Tag | Untagged]:
+        """Label what `read` gave for photos of these names, in their order.
+
+        Raises ModelError as `answers` does.
+        """
+        both = list(zip(names, reads, strict=True))
+        seen = [(name, one) for name, one in both if not isinstance(one, PictureError)]
+        tags = iter(self.tag_pictures([name for name, _ in seen], [picture for _, picture in seen]))
+        for name, one in both:
+            yield Untagged(name, one) if isinstance(one, PictureError) else next(tags)
 
     def tag_pictures(self, names: Sequence[str], pictures: Sequence[Picture]) -> list[Tag]:
         """Label pictures that were made as `picture` makes them; `names` become the sources of the tags.
@@ -134,7 +145,8 @@ class Tagger:
         if not pictures:
             return []
         probabilities, rejected = self.answers(np.stack(pictures))
-        return [self._tag(*one) for one in zip(names, probabilities, rejected, strict=True)]
+        found = scores(probabilities, rejected).tolist()
+        return [self._tag(*one) for one in zip(names, probabilities, rejected, found, strict=True)]
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> Shares:
         """What the model gives each class, for pictures (n, size, size, channels): float32 (n, classes).
@@ -168,10 +180,9 @@ class Tagger:
             raise ModelError("The model answers with something other than probabilities.", _HINT)
         return probabilities, rejected
 
-    def _tag(self, name: str, row: Shares, rejected: Shares) -> Tag:
+    def _tag(self, name: str, row: Shares, rejected: Shares, score: float) -> Tag:
         order = np.argsort(-row, kind="stable")
         first, *others = ((self.card.class_names[place], float(row[place])) for place in order)
-        score = first[1] * (1 - float(rejected.sum()))
         reason = "" if score >= self.card.accept else self._reason(score, rejected)
         return Tag(name, *first, alternatives=tuple(others), score=score, reason=reason)
 
@@ -180,6 +191,13 @@ class Tagger:
         if len(rejected) and rejected.max() > score:
             return self.card.rejects[rejected.argmax()]
         return UNSURE
+
+
+def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:
+    """The score (n) of each answer: the confidence, less what is rejected."""
+    kept = 1 - rejected.sum(axis=1).astype(np.float64)
+    found: NDArray[np.float64] = probabilities.max(axis=1).astype(np.float64) * kept
+    return found
 
 
 def shipped_models() -> tuple[str, ...]:
@@ -264,9 +282,7 @@ def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Ta
 
 def _shipped() -> Path:
     """The folder of the models that come with Lapel."""
-    from importlib.resources import files
-
-    return Path(str(files(__package__) / "shipped"))
+    return Path(__file__).parent / "shipped"
 
 
 def _read(path: Path) -> bytes:

@@ -42,16 +42,9 @@ def tag_catalogue(
 
 
 def _read(tagger: Tagger, photo: Photo) -> Read:
-    if isinstance(photo.source, PictureError):
-        return photo, photo.source
-    try:
-        return photo, tagger.picture(photo.source)
-    except PictureError as error:
-        return photo, error
+    return photo, photo.source if isinstance(photo.source, PictureError) else tagger.read(photo.source)
 
 
 def _labelled(tagger: Tagger, batch: list[Read]) -> Iterator[tuple[Photo, Row]]:
-    readable = [(photo.name, read) for photo, read in batch if not isinstance(read, PictureError)]
-    tags = iter(tagger.tag_pictures([name for name, _ in readable], [picture for _, picture in readable]))
-    for photo, read in batch:
-        yield photo, Untagged(photo.name, read) if isinstance(read, PictureError) else next(tags)
+    rows = tagger.tag_read([photo.name for photo, _ in batch], [read for _, read in batch])
+    return zip((photo for photo, _ in batch), rows, strict=True)

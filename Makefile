@@ -37,5 +37,5 @@ clean:
 	@touch $@
 
 .venv/test: .venv/train
-	$(PIP) --editable '.[train,keras,jax,heic,tensorboard,notebook,test]'
+	$(PIP) --editable '.[train,keras,jax,heic,serve,tensorboard,notebook,test]'
 	@touch $@

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import lapel
-from lapel.calibrate import temperature_of, threshold
+from lapel.calibrate import temperature_of, threshold, usual_answers
 from lapel.card import Card
 from lapel.data.catalog import FASHION_MNIST
 from lapel.engines import Weights, load_engine
@@ -142,13 +142,14 @@ def make(run: Run) -> tuple[bytes, dict[str, float]]:
         },
     )
     draft = _tagger(to_onnx(run.recipe, weights, card, mirror=True, compact=True).SerializeToString())
-    right, score = _judged(draft, held.pictures, held.labels)
+    answers, score = _judged(draft, held.pictures)
+    right = answers == held.labels
     accept = threshold(score, right, GOAL)
-    card = replace(card, accept=accept)
+    accepted = score >= accept
+    card = replace(card, accept=accept, usual=usual_answers(card.class_names, answers, accepted))
     data: bytes = to_onnx(run.recipe, weights, card, mirror=True, compact=True).SerializeToString(
         deterministic=True
     )
-    accepted = score >= accept
     found = {
         "validation accuracy": float(right.mean()),
         "accepted": float(accepted.mean()),
@@ -175,13 +176,12 @@ def _tagger(data: bytes) -> lapel.Tagger:
 
 
 def _judged(
-    tagger: lapel.Tagger, pictures: NDArray[np.uint8], labels: NDArray[Any] | None = None
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which are labelled right, and the score of each."""
+    tagger: lapel.Tagger, pictures: NDArray[np.uint8]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The class that each is given, and its score."""
     parts = [tagger.answers(part) for part in np.array_split(pictures, max(1, len(pictures) // 500))]
     shares, rejected = (np.concatenate(both) for both in zip(*parts, strict=True))
-    right = np.zeros(len(shares), bool) if labels is None else shares.argmax(1) == labels
-    return right, scores(shares, rejected)
+    return shares.argmax(1), scores(shares, rejected)
 
 
 def main() -> None:

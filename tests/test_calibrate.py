@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lapel.calibrate import accept_at, probabilities_at, temperature_of
+from lapel.calibrate import accept_at, probabilities_at, temperature_of, usual_answers
 from lapel.errors import LapelError
 
 Floats = NDArray[np.float64]
@@ -125,3 +125,13 @@ def test_what_has_no_threshold() -> None:
         accept_at(np.array([np.nan]), right)
     with pytest.raises(LapelError, match="0 to 1; 95 came"):
         accept_at(np.array([0.5]), right, 95)
+
+
+def test_what_is_usual_by_hand() -> None:
+    answers, accepted = np.array([2, 0, 2, 2]), np.array([True, False, True, True])
+    labels = {"a": 0.25, "b": 0.0, "c": 0.75}
+    assert usual_answers(("a", "b", "c"), answers, accepted) == {"accepted": 0.75, "labels": labels}
+    with pytest.raises(LapelError, match="0 answers and 0 of these"):
+        usual_answers(("a",), answers[:0], accepted[:0])
+    with pytest.raises(LapelError, match="4 answers and 3 of these"):
+        usual_answers(("a",), answers, accepted[1:])

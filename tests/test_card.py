@@ -25,11 +25,16 @@ CARD = Card(
     made={"recipe": "cnn", "seed": 3, "engine": "torch 2.6", "commit": None},
     rejects=("not one of the classes", "no garment found"),
     accept=0.625,
+    usual={"accepted": 0.75, "labels": {"T-shirt/top": 0.375, "Hose für Ältere": 0.625}},
 )
 
 
 def changed(**entries: Any) -> str:
     return json.dumps(json.loads(CARD.to_json()) | entries)
+
+
+def unusual(**entries: Any) -> str:
+    return changed(usual=CARD.usual | entries)
 
 
 def test_a_card_survives_a_round_trip() -> None:
@@ -41,7 +46,7 @@ def test_what_may_be_left_out() -> None:
     least = {"format": 1, "name": "a", "class_names": ["b"], "picture": {}}
     card = Card.from_json(json.dumps(least))
     assert card == Card("a", ("b",), PictureSpec())
-    assert (card.temperature, card.rejects, card.accept) == (1.0, (), 0.0)
+    assert (card.temperature, card.rejects, card.accept, card.usual) == (1.0, (), 0.0, {})
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,16 @@ def test_what_may_be_left_out() -> None:
         (changed(accept=1.1), '"accept" should be a number from 0 to 1'),
         (changed(accept=True), '"accept" should be'),
         (changed(accept=None), '"accept" should be'),
+        (changed(usual=None), '"usual" should be an object with accepted and labels; it is null'),
+        (changed(usual={"accepted": 1}), '"usual" should be an object with accepted and labels'),
+        (unusual(accepted=1.5), '"usual: accepted" should be a number from 0 to 1; it is 1.5'),
+        (unusual(accepted=True), '"usual: accepted" should be'),
+        (unusual(pictures=9), '"usual" should be an object with accepted and labels'),
+        (unusual(labels=[0.5, 0.5]), '"usual: labels" should be an object with a share for each class'),
+        (unusual(labels={"T-shirt/top": 1}), "a share for each class"),
+        (unusual(labels={"T-shirt/top": 0.5, "Hose": 0.5}), "a share for each class"),
+        (unusual(labels={"T-shirt/top": 0.5, "Hose für Ältere": "0.5"}), "a number from 0 to 1"),
+        (unusual(labels={"T-shirt/top": 0.5, "Hose für Ältere": 0.4}), "shares that add up to 1"),
         (
             '{"format": 1, "name": "a", "class_names": ["b"], "picture": {}, "temperature": 1e999}',
             "number above 0",

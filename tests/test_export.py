@@ -103,7 +103,7 @@ def test_the_card_is_filled_from_the_run(tmp_path: Path) -> None:
     run.record_look("validation", 0.75, 300)
     export(run, dataset=data)
     card = load_tagger(run.model_path).card
-    assert replace(card, temperature=1.0, accept=0.0) == card_of(run)
+    assert replace(card, temperature=1.0, accept=0.0, usual={}) == card_of(run)
     assert (card.name, card.class_names) == ("small", ("a", "b", "c"))
     assert card.picture == PictureSpec(size=12)
     (measured,) = card.measured
@@ -137,7 +137,7 @@ def test_without_its_data_a_run_is_compared_on_drawn_pictures(tmp_path: Path) ->
     assert (made.agreement, made.real) == (1.0, False)
     assert made.pictures >= 256
     assert made.card == load_tagger(made.path).card == card_of(run)
-    assert (made.card.temperature, made.card.accept) == (1.0, 0.0)
+    assert (made.card.temperature, made.card.accept, made.card.usual) == (1.0, 0.0, {})
 
 
 def knowing(folder: Path) -> tuple[Run, Dataset, Any]:
@@ -188,6 +188,9 @@ def test_a_model_is_as_sure_as_it_is_right_and_accepts_what_reaches_the_goal(
     accepted = np.array([tag.accepted for tag in tagger.tag_pictures([""] * len(held), list(held.pictures))])
     assert right[accepted].mean() > goal - 0.02
     assert accepted.mean() == pytest.approx((scores >= tagger.card.accept).mean(), abs=0.01)
+    expected = {name: (shares.argmax(axis=1) == place).mean() for place, name in enumerate("abc")}
+    assert tagger.card.usual["labels"] == pytest.approx(expected, abs=0.005)
+    assert tagger.card.usual["accepted"] == pytest.approx(accepted.mean(), abs=0.005)
 
 
 def test_where_all_is_right_the_hundredth_that_is_least_sure_is_not_accepted(tmp_path: Path) -> None:

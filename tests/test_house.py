@@ -23,7 +23,7 @@ ROWS = [
     {"files", "first_frame"},
     {"decode", "metrics", "terminal"},
     {"picture", "calibrate"},
-    {"card"},
+    {"card", "explain"},
     {"tagger"},
     {"data"},
     {"recipes"},
@@ -35,7 +35,7 @@ ROWS = [
     {"evaluate"},
     {"compare", "report"},
     {"export"},
-    {"tag"},
+    {"tag", "serve"},
     {"demo"},
     {"commands"},
     {"cli"},
@@ -45,6 +45,7 @@ ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 # Serving meets training only at the model file.
 WITHOUT_ENGINE = {
     "tagger": {"errors", "files", "first_frame", "decode", "picture", "card"},
+    "serve": {"errors", "files", "first_frame", "decode", "picture", "card", "explain", "tagger"},
     "tag": {"errors", "files", "first_frame", "decode", "picture", "card", "tagger"},
 }
 
@@ -84,6 +85,9 @@ def test_a_file_imports_only_from_rows_above_it(path: Path) -> None:
             assert other in WITHOUT_ENGINE[own], f"{own} must not need {other}"
 
 
+HEAVY = {"torch", "keras", "tensorflow", "matplotlib", "pydantic", "onnx", "pyarrow", "rich", "sklearn"}
+
+
 def run_python(code: str) -> str:
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
@@ -92,9 +96,14 @@ def run_python(code: str) -> str:
 
 
 def test_importing_the_tagger_loads_no_engine_and_no_figures() -> None:
-    loaded = run_python("import sys, lapel.tagger, lapel.tag; print(*sys.modules)").split()
-    heavy = {"torch", "keras", "tensorflow", "matplotlib", "pydantic", "onnx", "pyarrow", "rich", "sklearn"}
-    assert not heavy & set(loaded)
+    loaded = run_python("import sys, lapel.tagger, lapel.tag, lapel.explain; print(*sys.modules)").split()
+    assert not HEAVY & set(loaded)
+
+
+def test_importing_the_service_loads_no_engine_and_no_figures() -> None:
+    pytest.importorskip("httptools", reason="the extra serve is not installed")
+    loaded = run_python("import sys, lapel.serve; print(*sys.modules)").split()
+    assert not HEAVY & set(loaded)
 
 
 def test_importing_lapel_loads_next_to_nothing() -> None:

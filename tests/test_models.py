@@ -370,6 +370,9 @@ def test_the_making_of_the_model_of_fashion_mnist(
     assert right.mean() > 0.5
     assert accepted.mean() == pytest.approx(told["accepted"])
     assert right[accepted].mean() == pytest.approx(told["right among the accepted"])
+    expected = [(shares.argmax(1) == place).mean() for place in range(10)]
+    assert tagger.card.usual["accepted"] == pytest.approx(accepted.mean())
+    assert list(tagger.card.usual["labels"].values()) == pytest.approx(expected)
     assert told["AUROC against noise"] > 0.9
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -96,3 +97,23 @@ def accept_at(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> f
     last = np.append(ranked[1:] < ranked[:-1], True)
     reached = np.flatnonzero(last & (share >= goal))
     return float(ranked[reached[-1]] if len(reached) else np.nextafter(ranked[0], np.inf))
+
+
+def usual_answers(
+    class_names: Sequence[str], answers: NDArray[np.integer[Any]], accepted: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """What a card says of usual pictures: the share accepted of these, and of each class among the answers.
+
+    `answers` (n) are numbers of classes. Raises LapelError where there are none.
+
+    >>> usual_answers(("Bag", "Coat"), np.array([0, 1, 1, 1]), np.array([True, True, True, False]))
+    {'accepted': 0.75, 'labels': {'Bag': 0.25, 'Coat': 0.75}}
+    """
+    if len(answers) != len(accepted) or not len(answers):
+        raise LapelError(
+            f"What is usual is told from at least one answer, and whether it is accepted; "
+            f"{len(answers)} answers and {len(accepted)} of these came."
+        )
+    counts = np.bincount(answers, minlength=len(class_names))
+    shares = [count / len(answers) for count in counts.tolist()]
+    return {"accepted": float(accepted.mean()), "labels": dict(zip(class_names, shares, strict=True))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NoReturn
@@ -28,7 +29,9 @@ class Card:
     the number of pictures. `made` says how it came to be: recipe, engine, seed, data, date. `temperature`
     is what the network's answers are divided by, inside the model, before they become probabilities.
     `rejects` are the reasons for which the network itself can refuse a picture ("not one of the classes"),
-    and `accept` is the least score, 0 to 1, at which a tag is accepted.
+    and `accept` is the least score, 0 to 1, at which a tag is accepted. `usual` is what the model answered on
+    the pictures that it was calibrated with: the share that it accepted, and the share of each class among
+    its labels, accepted or not ({"accepted": 0.9, "labels": {"Shirt": 0.2, …}}); empty where not known.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Card:
     temperature: float = 1.0
     rejects: tuple[str, ...] = ()
     accept: float = 0.0
+    usual: dict[str, Any] = field(default_factory=dict)
     format: int = _FORMAT
 
     def to_json(self) -> str:
@@ -77,6 +81,7 @@ class Card:
             temperature=_temperature(data.get("temperature", 1.0)),
             rejects=_rejects(data.get("rejects", []), class_names),
             accept=_accept(data.get("accept", 0.0)),
+            usual=_usual(data.get("usual", {}), class_names),
         )
 
 
@@ -175,6 +180,24 @@ def _temperature(value: object) -> float:
 
 
 def _accept(value: object) -> float:
+    return _share("accept", value)
+
+
+def _usual(value: object, class_names: tuple[str, ...]) -> dict[str, Any]:
+    if value == {}:
+        return {}
+    if not isinstance(value, dict) or set(value) != {"accepted", "labels"}:
+        raise _wrong("usual", "an object with accepted and labels", value)
+    labels = value["labels"]
+    if not isinstance(labels, dict) or set(labels) != set(class_names):
+        raise _wrong("usual: labels", "an object with a share for each class", labels)
+    shares = {name: _share("usual: labels", labels[name]) for name in class_names}
+    if not math.isclose(math.fsum(shares.values()), 1, abs_tol=1e-6):
+        raise _wrong("usual: labels", "shares that add up to 1", labels)
+    return {"accepted": _share("usual: accepted", value["accepted"]), "labels": shares}
+
+
+def _share(entry: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _wrong("accept", "a number from 0 to 1", value)
+        raise _wrong(entry, "a number from 0 to 1", value)
     return float(value)

@@ -23,6 +23,7 @@ _VERBS = {
     "compare": "judge:compare",
     "export": "export:export",
     "tag": "tag:tag",
+    "serve": "serve:serve",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .calibrate import Floats, probabilities_at, temperature_of, threshold
+from .calibrate import Floats, probabilities_at, temperature_of, threshold, usual_answers
 from .card import Card
 from .data.catalog import picture_spec
 from .data.dataset import Dataset, Pictures, Split
@@ -82,8 +82,9 @@ def export(
 
     The model's confidence is first brought in line with how often it is right on validation pictures, and
     the least score found from which at least the share `goal` of the labels is right; tags below it are not
-    accepted, nor are those less sure than 99 % of the validation pictures. Without the run's dataset, which
-    is loaded where it is not given, none of this is done.
+    accepted, nor are those less sure than 99 % of the validation pictures. What the model answers on these
+    goes into its card, so that a service can tell when its photos are others. Without the run's dataset,
+    which is loaded where it is not given, none of this is done.
 
     Then it is held against the run on pictures that it has not learned from: validation pictures, or
     pictures drawn at random without the dataset.
@@ -211,12 +212,17 @@ def _logarithms(engine: Engine, network: Network, pictures: Pictures, mirror: bo
 
 
 def _calibrated(card: Card, logarithms: Floats, labels: Numbers, goal: float) -> Card:
-    """The card with the temperature and the least accepted score that validation pictures ask for."""
+    """The card with the temperature and the least accepted score that validation pictures ask for.
+
+    And with what the model answers on them.
+    """
     checked(np.exp(logarithms[0]), labels)
     temperature = temperature_of(logarithms, labels)
     shares = probabilities_at(logarithms, temperature)
-    accept = threshold(shares.max(axis=1), shares.argmax(axis=1) == labels, goal)
-    return replace(card, temperature=temperature, accept=accept)
+    scores, answers = shares.max(axis=1), shares.argmax(axis=1)
+    accept = threshold(scores, answers == labels, goal)
+    expected = usual_answers(card.class_names, answers, scores >= accept)
+    return replace(card, temperature=temperature, accept=accept, usual=expected)
 
 
 def _writer(

@@ -144,7 +144,10 @@ class Tagger:
         """
         if not pictures:
             return []
-        probabilities, rejected = self.answers(np.stack(pictures))
+        return self.tags(names, *self.answers(np.stack(pictures)))
+
+    def tags(self, names: Sequence[str], probabilities: Shares, rejected: Shares) -> list[Tag]:
+        """What `answers` gave, as tags; `names` become their sources."""
         found = scores(probabilities, rejected).tolist()
         return [self._tag(*one) for one in zip(names, probabilities, rejected, found, strict=True)]
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from ..errors import ModelError, RunError, did_you_mean
-
 if TYPE_CHECKING:
     from io import BufferedIOBase
 
@@ -112,10 +110,11 @@ def tag(
     _refuse_sorting_into_itself(photos, sort_into)
     from ..tag import Catalogue
     from ..tagger import load_tagger
+    from .models import model_file
     from .tag_rows import draw_figure
     from .tagging import TaggingProgress
 
-    tagger = load_tagger(_model(model))
+    tagger = load_tagger(model_file(model))
     if figure is not None:
         draw_figure(tagger, Path(photos[0]), figure, top)
         return
@@ -224,31 +223,3 @@ def _print(
         # A table is as wide as its widest row, so it is not printed before all of them are known.
         while block := [row for _, row in islice(rows, _BLOCK)]:
             print_table(block, top)
-
-
-def _model(name: str) -> str | Path:
-    """What to load: a name, a file, or that of a run, which is exported first where its weights are newer."""
-    from ..tagger import shipped_models
-
-    if name in shipped_models() or Path(name).is_file():
-        return name
-    if name.endswith(".onnx"):
-        raise ModelError(f"{name}: no such model file.", "`lapel export RUN` makes one.")
-    from ..runs import list_runs, open_run
-
-    try:
-        run = open_run(name)
-    except RunError as error:
-        if Path(name).exists():
-            raise
-        names = [*shipped_models(), *(run.name for run in list_runs())]
-        hint = did_you_mean(name, names) if names else "Train one (lapel train cnn), and give its run."
-        raise ModelError(f'There is no model and no run "{name}".', hint) from error
-    model, weights = run.model_path, run.weights_path
-    if not model.exists() or (weights.exists() and weights.stat().st_mtime_ns > model.stat().st_mtime_ns):
-        from ..export import export
-        from .export import say_calibration
-
-        click.echo(f"Making the model of {run.name} first.", err=True)
-        say_calibration(export(run))
-    return model

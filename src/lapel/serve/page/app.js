@@ -1,0 +1,23 @@
+// Puts the page together.
+
+import { Camera } from "./camera.js";
+import { find } from "./dom.js";
+import { startIntake } from "./intake.js";
+import { Models } from "./models.js";
+import { Pad } from "./pad.js";
+import { addPhotos, startResults, useModel } from "./results.js";
+import { startTabs } from "./tabs.js";
+
+const models = new Models(useModel);
+const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => models.chosen });
+new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });
+
+startResults();
+startIntake((files) => addPhotos(files));
+startTabs({ camera: () => camera.stop() });
+find("curl").textContent = `curl -F photo=@shirt.jpg ${new URL("tag", document.baseURI)}`;
+window.addEventListener("pagehide", () => camera.stop());
+
+const load = () => models.load().catch(() => {}); // without a list, the server's own choice is asked
+document.addEventListener("token", load);
+load();

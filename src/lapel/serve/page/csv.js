@@ -1,0 +1,20 @@
+// The labels as a table that any spreadsheet opens.
+
+const COLUMNS = ["source", "label", "confidence", "accepted", "reason", "error"];
+
+/** The table of all photos that have an answer, with lines as RFC 4180 has them. */
+export function toCsv(photos) {
+	const rows = photos.filter(({ tag, failure }) => tag || failure).map(row);
+	return [COLUMNS, ...rows].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
+}
+
+function row({ name, tag, failure }) {
+	if (!tag) return [name, "", "", "", "", failure.error];
+	return [name, tag.label, tag.confidence.toFixed(4), String(tag.accepted), tag.reason ?? "", ""];
+}
+
+function cell(text) {
+	// A spreadsheet would run a name like "=HYPERLINK(…)" as a formula.
+	const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+	return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -32,31 +32,28 @@ class Answer(NamedTuple):
 class Service:
     """`lapel serve` in a process of its own, ready to answer."""
 
-    def __init__(self, *words: str | Path, port: int = 0, **environment: str) -> None:
-        command = [
-            sys.executable,
-            "-W",
-            "error",
-            "-m",
-            "lapel",
-            "serve",
-            "--port",
-            str(port),
-            "--grace",
-            "0.1",
-        ]
+    def __init__(self, *words: str | Path, **environment: str) -> None:
+        self._words, self._environment, self.port, self.said = words, environment, 0, ""
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, again at the same port if it has had one."""
+        command = [sys.executable, "-W", "error", "-m", "lapel", "serve", "--port", str(self.port)]
         self.process = subprocess.Popen(
-            [*command, *map(str, words)],
+            [*command, "--grace", "0.1", *map(str, self._words)],
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **self._environment},
         )
         assert self.process.stderr
-        self.said = ""
         for line in self.process.stderr:
             self.said += line
-            if found := re.search(r"answers at (http://\S+:(\d+))", line):
-                self.address, self.port = found[1], int(found[2])
+            if found := re.search(r"answers at http://\S+:(\d+)", line):
+                self.port = int(found[1])
                 return
         raise AssertionError(f"The service ended with {self.process.wait()}:\n{self.said}")
 
@@ -93,9 +90,9 @@ class Service:
 
 
 @contextlib.contextmanager
-def running(*words: str | Path, **settings: Any) -> Iterator[Service]:
+def running(*words: str | Path, **environment: str) -> Iterator[Service]:
     """A service for as long as the `with` block lasts."""
-    service = Service(*words, **settings)
+    service = Service(*words, **environment)
     try:
         yield service
     finally:

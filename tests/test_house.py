@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "lapel"
 # Bottom up. A file imports only from rows above it in this list, and from its own room.
 ROWS = [
     {"errors"},
-    {"files", "first_frame"},
+    {"files", "first_frame", "runtime"},
     {"decode", "metrics", "terminal"},
     {"picture", "calibrate"},
     {"card", "explain"},
@@ -44,9 +44,9 @@ ROWS = [
 ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 # Serving meets training only at the model file.
 WITHOUT_ENGINE = {
-    "tagger": {"errors", "files", "first_frame", "decode", "picture", "card"},
-    "serve": {"errors", "files", "first_frame", "decode", "picture", "card", "explain", "tagger"},
-    "tag": {"errors", "files", "first_frame", "decode", "picture", "card", "tagger"},
+    "tagger": {"errors", "runtime", "files", "first_frame", "decode", "picture", "card"},
+    "serve": {"errors", "runtime", "files", "first_frame", "decode", "picture", "card", "explain", "tagger"},
+    "tag": {"errors", "runtime", "files", "first_frame", "decode", "picture", "card", "tagger"},
 }
 
 

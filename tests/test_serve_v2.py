@@ -362,7 +362,7 @@ def test_classes_are_told_as_triton_tells_them() -> None:
 
 def request(body: bytes = b"", **headers: str) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request("POST", "/v2", {}, named, body, "a", 0.0)
+    return Request("POST", "/v2", b"", named, body, "a", 0.0)
 
 
 @given(body=st.binary(max_size=2000))

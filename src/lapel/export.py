@@ -27,6 +27,7 @@ from .picture import PictureSpec
 from .recipes.plan import plan
 from .recipes.schema import Recipe
 from .runs import Run, dataset_of, same_data
+from .runtime import onnx_runtime
 
 _TOLERANCE = 1e-4  # in probability; rounding in another order stays two powers of ten below it
 _PICTURES = 512
@@ -239,11 +240,9 @@ def _as_onnx(
     recipe: Recipe, weights: Weights, card: Card, pictures: Pictures, *, mirror: bool, compact: bool
 ) -> tuple[bytes, Probabilities]:
     """The model as bytes, and what these bytes answer."""
-    import onnxruntime
-
     model = to_onnx(recipe, weights, card, mirror=mirror, compact=compact)
     data: bytes = model.SerializeToString(deterministic=True)
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(data, providers=["CPUExecutionProvider"])
     (answers,) = session.run(["probabilities"], {"pictures": np.ascontiguousarray(pictures)})
     return data, answers
 

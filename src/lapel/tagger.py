@@ -16,6 +16,7 @@ from .card import KEY, Card
 from .decode import Limits, Source
 from .errors import ModelError, PictureError, did_you_mean
 from .picture import Picture, read_picture
+from .runtime import onnx_runtime
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -237,8 +238,7 @@ def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Ta
     """
     path = model_path(model)
     data = _read(path)
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     # The networks are small: a second thread costs more than it brings, and photos are read beside it.
     options.intra_op_num_threads = options.inter_op_num_threads = 1

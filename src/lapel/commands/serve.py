@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import sys
 
 import click
 
 from ..errors import MissingExtra
+from ..runtime import cores
 
 _MEGA = 1024 * 1024
 
@@ -143,7 +143,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        threads=threads or max(1, (os.cpu_count() or 1) // workers),
+        threads=threads or max(1, cores() // workers),
         queue=queue,
         seconds=timeout,
         grace=grace,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..card import KEY
 from ..errors import MissingExtra, ModelError
 from ..files import told_kindly
+from ..runtime import onnx_runtime
 from . import LARGEST, Foreign, in_batches
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ def of_model(model: onnx.ModelProto, source: str, form: str) -> Foreign:
 
 def open_session(model: onnx.ModelProto, source: str) -> Any:
     """ONNX Runtime's session for a graph, on one thread. Raises ModelError where it does not take it."""
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4

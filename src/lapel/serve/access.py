@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from .http import HttpError, Request, Response
@@ -54,14 +55,15 @@ class Access:
     def preflight(self, request: Request) -> Response:
         """What a browser asks before it lets a page elsewhere send more than a form could."""
         if not self.shared(request):
-            return Response(204, headers=(("Allow", _METHODS),))
+            return Response(204)
         return Response(
             204,
             headers=(
                 ("Access-Control-Allow-Methods", _METHODS),
                 (
                     "Access-Control-Allow-Headers",
-                    "Authorization, Content-Type, X-Request-Id, X-Request-Timeout",
+                    "Authorization, Content-Type, Content-Encoding, Inference-Header-Content-Length, "
+                    "X-Request-Id, X-Request-Timeout",
                 ),
                 ("Access-Control-Max-Age", "600"),
             ),
@@ -72,9 +74,14 @@ class Access:
         origin = request.headers.get("origin", "")
         if origin not in self.origins:
             return ()
-        return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
+        return (
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", "Inference-Header-Content-Length, Retry-After, X-Request-Id"),
+            ("Vary", "Origin"),
+        )
 
 
+@lru_cache(64)
 def _machine(host: str) -> str | None:
     """The name in a Host header, without the port."""
     try:

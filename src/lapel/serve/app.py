@@ -266,7 +266,7 @@ class App:
         }
         answer: dict[str, Any] = {"id": request.id, "model": loaded.name, "tags": rows, "timings": timings}
         if all("error" in row for row in rows):
-            return json_response({"error": rows[0]["error"], **answer}, 400)
+            return json_response({"error": rows[0]["error"], "hint": rows[0]["hint"], **answer}, 400)
         return json_response(answer)
 
 

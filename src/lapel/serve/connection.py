@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import httptools
 
@@ -214,14 +214,14 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return
         headers, server, bounds = self._headers, self._server, self._server.bounds
-        path, _, query = self._url.partition(b"?")
+        path, _, search = self._url.partition(b"?")
         name = headers.get("x-request-id", "")
         if not 0 < len(name) <= _ID_LENGTH or not (name.isascii() and name.isprintable()):
             name = server.next_id()
         self._request = Request(
             self._parser.get_method().decode(),
             unquote(path.decode("latin-1")),
-            dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {},
+            search,
             headers,
             b"",
             name,
@@ -386,7 +386,7 @@ class Connection(asyncio.Protocol):
         server = self._server
         server.held -= self._held
         self._held = 0
-        request = self._request or Request("", "", {}, {}, b"", server.next_id(), self._started)
+        request = self._request or Request("", "", b"", {}, b"", server.next_id(), self._started)
         self._deaf = True
         self._pending.append(_Entry(request, server.service.failure(error, request), keep=False, held=0))
         self._next()

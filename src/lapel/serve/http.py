@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -30,12 +31,17 @@ class Request:
 
     method: str
     path: str
-    query: dict[str, str]
+    search: bytes  # what comes after the question mark
     headers: dict[str, str]
     body: bytes
     id: str
     received: float  # when its first byte came, by time.perf_counter
     unpacked: int = 0  # bytes that its body has more since it was unpacked
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The settings in the address. They are read anew each time: most requests are not asked for them."""
+        return dict(parse_qsl(self.search.decode("latin-1"), keep_blank_values=True))
 
 
 @dataclass(slots=True)

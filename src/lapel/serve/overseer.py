@@ -200,7 +200,7 @@ class Overseer:
         if passed > self._grace and self._listening.fileno() >= 0:
             self._selector.unregister(self._listening)
             self._listening.close()
-        if passed > _PATIENCE:
+        if passed > self._grace + _PATIENCE:
             self._pass_on(signal.SIGKILL)
 
     def _pass_on(self, number: int) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 from ..decode import Limits, source_name
 from ..errors import LapelError, PictureError
 from ..picture import Picture, PictureSpec
+from ..runtime import cores
 from .catalogue import Photo
 from .worker import receive, send
 
@@ -46,7 +47,7 @@ class Decoders:
 
     def __init__(self, spec: PictureSpec, limits: Limits, processes: int | None = None) -> None:
         self._spec, self._limits = spec, limits
-        self._processes = processes or _cores()
+        self._processes = processes or cores()
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         self._all: set[_Process] = set()
         self._lock = threading.Lock()
@@ -204,8 +205,3 @@ def _fatal(source: str | bytes, error: _DiedError) -> PictureError:
         f"{source_name(source)}: the process that decoded it died ({how}).",
         "The file is damaged, or takes more memory than there is.",
     )
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from ...errors import LapelError
+from ...runtime import cores
 
 # Multiplications a step below which casting to bf16 costs more than it saves (LOG.md has the figures).
 _SMALL = 30_000_000
@@ -60,7 +61,7 @@ def threads() -> int:
     for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(name, "").isdecimal():
             return int(os.environ[name])
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()
 
 
 def _processor() -> frozenset[str]:

@@ -26,7 +26,6 @@ export function percent(share) {
 /** Rolls a measuring tape out as far as the share. */
 export function measure(tape, share) {
 	tape.style.setProperty("--share", `${(share * 100).toFixed(1)}%`);
-	tape.ariaValueNow = Math.round(share * 100);
 	return tape;
 }
 

@@ -13,7 +13,11 @@ const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => 
 new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });
 
 startResults();
-startIntake((files) => addPhotos(files));
+startIntake((files) => {
+	addPhotos(files);
+	const results = find("results");
+	if (results.getBoundingClientRect().top > 0.75 * innerHeight) results.scrollIntoView();
+});
 startTabs({ camera: () => camera.stop() });
 find("curl").textContent = `curl -F photo=@shirt.jpg ${new URL("tag", document.baseURI)}`;
 window.addEventListener("pagehide", () => camera.stop());

@@ -85,7 +85,7 @@ export class Camera {
 				const seconds = (times.at(-1) - times[0]) / 1000;
 				if (seconds) find("rate").textContent = `${((times.length - 1) / seconds).toFixed(0)} labels a second`;
 			}
-			await pause(Math.max(0, start + LEAST_GAP - performance.now()), signal);
+			await pause(Math.max(0, start + LEAST_GAP - performance.now()));
 		}
 	}
 

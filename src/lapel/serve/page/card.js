@@ -66,7 +66,7 @@ export class Card {
 	}
 
 	async #showThumbnail() {
-		const url = await thumbnail(this.#photo.file);
+		const url = await thumbnail(this.#photo.file, () => this.element.isConnected);
 		if (url) Object.assign(this.#parts.photo, { src: url, hidden: false });
 		else this.#write("unseen-kind", /\.(\w{1,5})$/.exec(this.#photo.name)?.[1].toUpperCase() ?? "?");
 		return url;

@@ -10,8 +10,7 @@ export function make(tag, properties = {}, ...children) {
 }
 
 /** A number with its noun: 1 photo, 2 photos. */
-export const counted = (count, noun) =>
-	`${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 export const capitalized = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 

@@ -7,10 +7,6 @@ export class Drawing {
 	#dots = new Uint8Array(SIDE * SIDE);
 	#past = [];
 
-	get canUndo() {
-		return this.#past.length > 0;
-	}
-
 	get isEmpty() {
 		return this.#dots.every((dot) => dot === 0);
 	}

@@ -55,8 +55,8 @@ function told(card) {
 	const { size, channels } = card.picture;
 	const facts = [
 		["Labels it knows", make("ul", { className: "classes" }, ...card.class_names.map((name) => make("li", {}, name)))],
-		["Learned from", capitalized(card.made["trained on"] ?? card.made.dataset ?? "not said on its card")],
-		["How often it is right", card.measured.length ? measured(card.measured) : "Nobody has written it on its card."],
+		["Learned from", capitalized(card.made["trained on"] ?? card.made.dataset ?? "Its card does not say.")],
+		["How often it is right", card.measured.length ? measured(card.measured) : "Its card does not say."],
 		["When it says “I don’t know”", doubts(card)],
 		["What it sees", `Every photo becomes ${size} × ${size} dots${channels === 3 ? " in colour" : " of grey"}.`],
 	];

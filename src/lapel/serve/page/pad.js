@@ -32,6 +32,7 @@ export class Pad {
 			this.#show();
 		});
 		find("pad-keep").addEventListener("click", async () => {
+			if (this.#drawing.isEmpty) return;
 			keep(await this.#file());
 			announce("The drawing is kept below.");
 		});
@@ -107,8 +108,6 @@ export class Pad {
 		this.#drawing.paint(this.#context);
 		const [left, top] = this.#cursor.map((at) => `${(at / SIDE) * 100}%`);
 		Object.assign(find("pad-cursor").style, { left, top });
-		find("pad-undo").disabled = !this.#drawing.canUndo;
-		find("pad-clear").disabled = find("pad-keep").disabled = this.#drawing.isEmpty;
 		if (!changed) return;
 		clearTimeout(this.#timer);
 		this.#timer = setTimeout(() => this.#ask(), QUIET);

@@ -24,6 +24,7 @@ export function addPhotos(files, pinned) {
 	for (const photo of photos) cards.set(photo, new Card(photo, { again: (one) => queue.add([one]), remove }));
 	find("cards").prepend(...photos.map((photo) => cards.get(photo).element));
 	queue.add(photos);
+	refresh();
 }
 
 /** Asks another model from now on, and again for what is on the page. */
@@ -88,7 +89,9 @@ function refresh() {
 	const left = inState("waiting", "asked").length;
 	find("results").hidden = !photos.length;
 	find("tally").textContent = left ? `${done.length} of ${counted(photos.length, "photo")} done` : tally(photos);
-	measure(find("progress"), done.length / (photos.length || 1)).hidden = !left;
+	const share = done.length / (photos.length || 1);
+	const progress = { hidden: !left, ariaValueNow: Math.round(100 * share) };
+	Object.assign(measure(find("progress"), share), progress);
 	find("csv").disabled = !done.length;
 	find("stop").hidden = !left;
 	find("resume").hidden = !inState("stopped").length;

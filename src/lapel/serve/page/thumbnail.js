@@ -4,9 +4,9 @@ const SIDE = 480; // pixels
 
 let last = Promise.resolve();
 
-/** The URL of a small picture of a photo, to be revoked when done with; null where the browser cannot read it. */
-export function thumbnail(file) {
-	last = last.then(() => shrunk(file)).catch(() => null);
+/** The URL of a small picture, to be revoked at last; null where it cannot be read or is no longer wanted. */
+export function thumbnail(file, isWanted) {
+	last = last.then(() => (isWanted() ? shrunk(file) : null)).catch(() => null);
 	return last;
 }
 

@@ -9,11 +9,7 @@ and 504 (501 and 505 where the head is at fault), an error with words. Now and t
 answered as ever, and at the end the server must hold about as much memory as halfway. What is not so is kept
 in a file of its own, and the exit status is 1. The same seed sends the same requests.
 
-What the OpenAPI document promises, schemathesis holds the service to. It wants an environment of its own
-(pip install schemathesis==4.32.5), and unloading models would end the test:
-
-    python -m lapel serve --port 8931 --model fashion-mnist
-    schemathesis run http://127.0.0.1:8931/openapi.json --checks all --exclude-path-regex repository
+What the OpenAPI document promises, schemathesis holds the service to: docs/serving.md says how.
 """
 
 from __future__ import annotations

@@ -413,3 +413,13 @@ def test_the_log_names_requests_but_no_photos(models: Path) -> None:
     [line] = [line for line in lines if line["event"] == "answered"]
     assert (line["id"], line["method"], line["path"], line["status"]) == ("abc", "POST", "/tag", 200)
     assert line["ms"] > 0
+
+
+def test_broken_requests_do_no_harm() -> None:
+    script = Path(__file__).parent.parent / "benchmarks" / "fuzz_serve.py"
+    done = subprocess.run(
+        [sys.executable, script, "--count", "300", "--seed", "1"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "requests (seed 1)" in done.stdout
+    assert done.stdout.endswith("0 faults.\n")

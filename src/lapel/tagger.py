@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -149,8 +150,10 @@ class Tagger:
 
     def tags(self, names: Sequence[str], probabilities: Shares, rejected: Shares) -> list[Tag]:
         """What `answers` gave, as tags; `names` become their sources."""
-        found = scores(probabilities, rejected).tolist()
-        return [self._tag(*one) for one in zip(names, probabilities, rejected, found, strict=True)]
+        found = scores(probabilities, rejected)
+        # Plain numbers from here on: Python is done with a row of them before numpy has begun.
+        rows = zip(names, probabilities.tolist(), rejected.tolist(), found.tolist(), strict=True)
+        return [self._tag(*one) for one in rows]
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> Shares:
         """What the model gives each class, for pictures (n, size, size, channels): float32 (n, classes).
@@ -184,17 +187,18 @@ class Tagger:
             raise ModelError("The model answers with something other than probabilities.", _HINT)
         return probabilities, rejected
 
-    def _tag(self, name: str, row: Shares, rejected: Shares, score: float) -> Tag:
-        order = np.argsort(-row, kind="stable")
-        first, *others = ((self.card.class_names[place], float(row[place])) for place in order)
+    def _tag(self, name: str, shares: list[float], rejected: list[float], score: float) -> Tag:
+        ranking = sorted(zip(self.card.class_names, shares, strict=True), key=_share, reverse=True)
         reason = "" if score >= self.card.accept else self._reason(score, rejected)
-        return Tag(name, *first, alternatives=tuple(others), score=score, reason=reason)
+        return Tag(name, *ranking[0], alternatives=tuple(ranking[1:]), score=score, reason=reason)
 
-    def _reason(self, score: float, rejected: Shares) -> str:
+    def _reason(self, score: float, rejected: list[float]) -> str:
         """The reject that has a larger share than the best class, or that none has."""
-        if len(rejected) and rejected.max() > score:
-            return self.card.rejects[rejected.argmax()]
-        return UNSURE
+        largest = max(rejected, default=0.0)
+        return self.card.rejects[rejected.index(largest)] if largest > score else UNSURE
+
+
+_share = itemgetter(1)
 
 
 def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:

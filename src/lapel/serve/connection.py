@@ -110,6 +110,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._pending: deque[_Entry] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None  # an answer that waits on purpose
         self._serving = 0  # bytes held for the request that is being answered
         self._paused = False  # the client does not read its answers
         self._deaf = False  # nothing more is wanted from this client
@@ -182,8 +183,9 @@ class Connection(asyncio.Protocol):
         self._held = self._serving = 0
         self._deaf = True
         self._forget()
-        if self._task:
-            self._task.cancel()
+        for work in (self._task, self._later):
+            if work:
+                work.cancel()
 
     # What httptools says.
 
@@ -276,7 +278,7 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """End what takes too long."""
-        answering = self._task is not None and not self._paused  # that has a deadline of its own
+        answering = (self._task or self._later) and not self._paused  # that has a deadline of its own
         if answering or now < self._deadline:
             return
         if self._reading and not self._deaf and not self._pending:
@@ -288,7 +290,7 @@ class Connection(asyncio.Protocol):
     def last(self) -> None:
         """Answer what was asked, and end."""
         self._ending = True
-        if self._task is None and not self._pending and not self._reading:
+        if not (self._task or self._later or self._pending or self._reading):
             self._close()
 
     def abort(self) -> None:
@@ -299,19 +301,28 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Answer the next request, if there is one and nothing is in the way."""
-        while self._pending and self._task is None and not self._paused:
+        while self._pending and not self._task and not self._later and not self._paused:
             entry = self._pending.popleft()
             self._serving = entry.held
-            if entry.answer is None or entry.answer.status == 503:
+            if entry.answer is None:
                 self._task = self._loop.create_task(self._answer(entry))
             else:
-                self._send(entry, entry.answer)
+                self._answered(entry, entry.answer)
 
     async def _answer(self, entry: _Entry) -> None:
-        response = entry.answer or await self._server.service.answer(entry.request)
-        if response.status == 503:
-            await asyncio.sleep(self._server.bounds.pause)
+        response = await self._server.service.answer(entry.request)
         self._task = None
+        self._answered(entry, response)
+        self._next()
+
+    def _answered(self, entry: _Entry, response: Response) -> None:
+        if response.status == 503:
+            self._later = self._loop.call_later(self._server.bounds.pause, self._send_late, entry, response)
+        else:
+            self._send(entry, response)
+
+    def _send_late(self, entry: _Entry, response: Response) -> None:
+        self._later = None
         self._send(entry, response)
         self._next()
 

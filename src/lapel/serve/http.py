@@ -68,7 +68,7 @@ class Bounds:
     body_seconds: float = 10.0  # for a body, and a second more for each `least_rate` bytes
     least_rate: int = 32 * 1024
     write_seconds: float = 20.0  # for a client to read its answer
-    pause: float = 0.03  # before those are answered for whom there is no room: most ask again at once
+    pause: float = 0.035  # before those are answered for whom there is no room: most ask again at once
 
 
 def json_response(data: Any, status: int = 200, headers: Headers = ()) -> Response:

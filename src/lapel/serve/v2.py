@@ -111,8 +111,8 @@ class V2:
                 seen.append(one)
         if refusal:
             raise refusal
-        probabilities = np.stack([one.probabilities for one in seen])
-        tags = tagger.tags([""] * len(seen), probabilities, np.stack([one.rejected for one in seen]))
+        probabilities = np.array([one.probabilities for one in seen])
+        tags = tagger.tags([""] * len(seen), probabilities, np.array([one.rejected for one in seen]))
         for tag in tags:
             self.tagged(model, tag)
         return tags, probabilities

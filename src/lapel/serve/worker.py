@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -76,6 +77,9 @@ class Worker:
             self._models.everywhere = self._ask_all
             loop.add_reader(self._channel, self._hear)
         self._begin(self._measure(desk, recorder))
+        # What is there now stays: it need not be looked through again for what has gone.
+        gc.collect()
+        gc.freeze()
         self._say_ready()
         await self._stop.wait()
         app.stopping = self._server.closing = True

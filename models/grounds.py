@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from lapel.picture import PictureSpec, read_picture
+
 Image8 = NDArray[np.uint8]  # (side, side, 3)
 Field = NDArray[np.float64]  # (side, side), or with three colours behind
 _TEXT = (
@@ -30,10 +32,28 @@ def nothings(count: int, side: int, seed: int, only: str | None = None) -> Image
     return np.stack(drawn)
 
 
+def as_given(pictures: Image8, seed: int) -> Image8:
+    """The same as a model is given them: some come small and are enlarged, some are padded to a square."""
+    random = np.random.default_rng((seed, 3))
+    spec = PictureSpec(size=pictures.shape[1], channels=3)
+    return np.stack([read_picture(_sent(Image.fromarray(picture), random), spec) for picture in pictures])
+
+
 def in_grey(pictures: Image8) -> NDArray[np.uint8]:
     """The same as grey pictures (n, side, side, 1)."""
     grey: NDArray[np.uint8] = pictures.astype(np.float32).mean(3, keepdims=True).round().astype(np.uint8)
     return grey
+
+
+def _sent(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A third of the pictures shrunk, a third wide or tall."""
+    kind, side = random.integers(3), image.width
+    if kind == 0:
+        return image.resize((28, 28), Image.Resampling.BOX)
+    if kind == 1:
+        short = int(side * random.uniform(0.4, 0.9))
+        return image.crop((0, 0, side, short) if random.random() < 0.5 else (0, 0, short, side))
+    return image
 
 
 def _colour(random: np.random.Generator) -> Field:

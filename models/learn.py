@@ -22,6 +22,7 @@ from lapel.recipes import Recipe
 
 OTHER, NOTHING = 10, 11  # after the ten classes: a garment that is none of them, and no garment at all
 ANSWERS = 12
+AGREE = 0.1  # how much it counts that a photo is answered alike however it is seen
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Mix:
     laid: int  # laid on grounds
     cropped: int  # cut to other garments
     nothing: int
-    photo: int = 0
-    other: int = 0
+    photo: int = 0  # of the classes; each is seen twice, in two ways
+    other: int = 0  # of other garments, likewise
     draw: bool = True  # whether it goes on learning where garments are
 
 
@@ -104,6 +105,7 @@ def fit(
     rates = learning_rates(training, steps)
     bf16 = fast_bf16(torch.device("cpu"))
     network.train()
+    pairs = mix.photo + mix.other
     loss_sum = 0.0
     for step, (pictures, truth, masks) in enumerate(_batches(sources, mix, side, seed, steps)):
         pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -113,6 +115,8 @@ def fit(
         if drawn is not None:
             shown = F.adaptive_avg_pool2d(masks, drawn.shape[2])
             loss = loss + 0.5 * F.binary_cross_entropy_with_logits(drawn[: len(masks)].float(), shown)
+        if pairs:
+            loss = loss + AGREE * _apart(answers[-2 * pairs :].float())
         torch.autograd.backward(loss)
         optimizer.step(float(rates[step]))
         average.update(step)
@@ -121,6 +125,12 @@ def fit(
             watch(step + 1, loss_sum / 100)
             loss_sum = 0.0
     network.load_state_dict(average.values, strict=False)  # a count of batches has no average
+
+
+def _apart(answers: Tensor) -> Tensor:
+    """How far the answers to the first half lie from those to the second, which shows the same photos."""
+    first, second = answers.log_softmax(1).chunk(2)
+    return ((first.exp() - second.exp()) * (first - second)).sum(1).mean()
 
 
 def _batches(
@@ -164,8 +174,8 @@ def _batches(
             alike = torch.multinomial(balance, mix.photo, replacement=True, generator=random)
             which = torch.cat([known[alike], other[some(mix.other, other)]])
             photos, masks = sources.photos[which].float() / 255, sources.photo_masks[which].float() / 255
-            pictures.append(scenes.vary(photos, masks))
-            truth.append(_sure(sources.photo_labels[which]))
+            pictures += [scenes.vary(photos, masks), scenes.vary(photos, masks)]
+            truth += [_sure(sources.photo_labels[which])] * 2
         yield torch.cat(pictures), torch.cat(truth), torch.cat(shown)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from grounds import KINDS, grounds, nothings
+from grounds import KINDS, as_given, grounds, nothings
 from judge import Findings, Pictures, scores, softmax
 from learn import ANSWERS, OTHER, Mix, Seeing, Sources, answers, fit, masks_of, surroundings, taught
 from numpy.typing import NDArray
@@ -67,11 +67,11 @@ class Stage:
     seed: int
 
 
-# Fashion-MNIST alone, laid on drawn grounds, at first; then photos as well, and what a teacher says.
+# Fashion-MNIST alone, as it is and laid on drawn grounds, at first; then photos as well.
 FIRST = Stage(Mix(plain=72, laid=136, cropped=16, nothing=32), steps=3600, rate=4e-3, seed=0)
-SECOND = Stage(Mix(plain=96, laid=112, cropped=24, nothing=24), steps=900, rate=2.5e-3, seed=7)
+SECOND = Stage(Mix(plain=136, laid=80, cropped=16, nothing=24), steps=1400, rate=3e-3, seed=7)
 THIRD = Stage(
-    Mix(plain=64, laid=54, cropped=6, nothing=18, photo=82, other=32, draw=False),
+    Mix(plain=92, laid=16, cropped=4, nothing=24, photo=45, other=15, draw=False),
     steps=1000,
     rate=2e-3,
     seed=20,
@@ -159,18 +159,17 @@ class Making:
 
     def _learn(self, network: Seeing, stage: Stage, chosen: NDArray[np.intp] | None) -> None:
         drawn = _channels_first(grounds(self.some(4000), LARGE.size, stage.seed))
-        empty = _channels_first(nothings(self.some(6000), SPEC.size, stage.seed))
+        empty = _channels_first(as_given(nothings(self.some(6000), SPEC.size, stage.seed), stage.seed))
         large = torch.zeros(0, 3, LARGE.size, LARGE.size, dtype=torch.uint8)
         masks, labels = large[:, :1], torch.zeros(0, dtype=torch.int64)
-        targets = taught(self.labels)
+        targets = taught(self.labels, self._teacher)
         if chosen is not None:
             large, labels = self.photos.large[chosen], torch.from_numpy(self.photos.labels[chosen])
             masks = masks_of(network, large)
             around = surroundings(large, masks, LARGE.size, stage.seed)
             small = F.interpolate(around.float(), SPEC.shape[:2], mode="bilinear", antialias=True)
             drawn = torch.cat([drawn, around.repeat(2, 1, 1, 1)])
-            empty = torch.cat([empty, small.round().byte().repeat(2, 1, 1, 1)])
-            targets = taught(self.labels, self._teacher())
+            empty = torch.cat([empty, small.round().byte().repeat(4, 1, 1, 1)])
         garments = torch.from_numpy(self.garments)
         counts = {name: self.some(count) for name, count in vars(stage.mix).items() if name != "draw"}
         sources = Sources(garments, self.labels, targets, drawn, empty, large, masks, labels)
@@ -186,6 +185,7 @@ class Making:
             watch=_say,
         )
 
+    @cached_property
     def _teacher(self) -> Tensor | None:
         """What the shipped model of Fashion-MNIST says of the garments."""
         if self._quick:

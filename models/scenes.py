@@ -49,6 +49,7 @@ class Scenes:
         """Photos (n, 3, large, large; 0 to 1) moved, turned, mirrored, zoomed and lit in other ways.
 
         Of some, the garment, as `masks` show it, has another colour or lies on another ground afterwards.
+        What comes in at the corners has the colour of the rim, or is the rim drawn out.
         """
         count, large = len(photos), photos.shape[2]
         share = masks.mean((1, 2, 3), keepdim=True)
@@ -57,10 +58,9 @@ class Scenes:
         photos = torch.where(found & self._chance(count, 0.2).view(-1, 1, 1, 1), dyed, photos)
         swapped = found & self._chance(count, 0.4).view(-1, 1, 1, 1)
         ground = F.interpolate(self._ground(count), (large, large), mode="bilinear")
-        bare = torch.tensor([0.0, 1.0, 1.0])[torch.randint(3, (count,), generator=self._random)]
-        ground = torch.where(self._chance(count, 0.3).view(-1, 1, 1, 1), bare.view(-1, 1, 1, 1), ground)
+        ground = torch.where(self._chance(count, 0.5).view(-1, 1, 1, 1), self._bare(count), ground)
         photos = torch.where(swapped, photos * masks + ground * (1 - masks), photos)
-        zoom = self._between(count, 0.75, 1.15)
+        zoom = self._between(count, 0.75, 1.4)
         stretch = (self._normal(count) * 0.08).exp()
         turn = self._turns(count)
         cos, sin = torch.cos(turn) * zoom, torch.sin(turn) * zoom
@@ -71,7 +71,10 @@ class Scenes:
             [mirror * cos * stretch, -sin / stretch, across, mirror * sin * stretch, cos / stretch, down], 1
         )
         grid = F.affine_grid(rows.view(-1, 2, 3), [count, 3, self._side, self._side], align_corners=False)
-        return self.light(F.grid_sample(photos, grid, padding_mode="border", align_corners=False))
+        rim = _rim(photos)
+        plain = F.grid_sample(photos - rim, grid, align_corners=False) + rim
+        smeared = F.grid_sample(photos, grid, padding_mode="border", align_corners=False)
+        return self.light(torch.where(self._chance(count, 0.6).view(-1, 1, 1, 1), plain, smeared))
 
     def light(self, pictures: Tensor) -> Tensor:
         """Another light, another camera: brightness, contrast, tint, blur, noise, a lost patch."""
@@ -140,11 +143,11 @@ class Scenes:
         return torch.cat([turned, shift], 2)
 
     def _turns(self, count: int) -> Tensor:
-        """Mostly upright; some lean, some lie on a side or on their head."""
+        """Many upright, some leaning, some on a side or on their head."""
         kind = torch.rand(count, generator=self._random)
         upright, leaning = self._normal(count) * 0.13, self._between(count, -0.6, 0.6)
         quarter = torch.randint(1, 4, (count,), generator=self._random) * (math.pi / 2)
-        return torch.where(kind < 0.65, upright, torch.where(kind < 0.87, leaning, quarter + upright))
+        return torch.where(kind < 0.4, upright, torch.where(kind < 0.7, leaning, quarter + upright))
 
     def _ground(self, count: int) -> Tensor:
         which = torch.randint(len(self._grounds), (count,), generator=self._random)
@@ -153,6 +156,12 @@ class Scenes:
         window = slice(down, down + self._side), slice(across, across + self._side)
         grounds = self._grounds[which, :, *window].float() / 255
         return torch.where(self._chance(count, 0.5).view(-1, 1, 1, 1), grounds.flip(3), grounds)
+
+    def _bare(self, count: int) -> Tensor:
+        """Grounds of one colour: black, white, or any (n, 3, 1, 1)."""
+        level = torch.tensor([0.0, 1.0])[torch.randint(2, (count,), generator=self._random)].view(-1, 1, 1, 1)
+        colour = torch.rand(count, 3, 1, 1, generator=self._random)
+        return torch.where(self._chance(count, 0.8).view(-1, 1, 1, 1), level, colour)
 
     def _dye(self, count: int) -> Tensor:
         """A colour for each garment, near grey or loud, and for some a pattern."""
@@ -215,6 +224,12 @@ def _cut_out(garments: Tensor) -> tuple[Tensor, Tensor]:
     # Beyond the edge the relief goes on, so that enlarging draws no dark rim.
     beyond = F.max_pool2d(relief * stencil, 3, 1, 1)
     return torch.where(stencil > 0, relief, beyond), stencil
+
+
+def _rim(pictures: Tensor) -> Tensor:
+    """The usual colour of the outermost pixels (n, 3, 1, 1)."""
+    rows, columns = pictures[:, :, [0, -1]], pictures[:, :, :, [0, -1]]
+    return torch.cat([rows.flatten(2), columns.flatten(2)], 2).median(2).values[..., None, None]
 
 
 def _within(at: Tensor, start: Tensor, length: Tensor) -> Tensor:

@@ -58,6 +58,19 @@ def test_things_of_every_kind(kind: str) -> None:
     assert (flat < 6).all() if kind == "blank" else flat.mean() > 6
 
 
+def test_things_come_small_or_wide_or_tall_as_well() -> None:
+    slope = np.add.outer(np.arange(40), np.arange(40)).astype(np.uint8)
+    drawn = np.broadcast_to(slope[:, :, None], (60, 40, 40, 3))
+    given = grounds.as_given(drawn, 2)
+    assert (given.shape, given.dtype) == (drawn.shape, np.uint8)
+    assert (grounds.as_given(drawn, 2) == given).all()
+    unchanged = (given == drawn).all((1, 2, 3))
+    padded = (np.ptp(given[:, :, 0], axis=1) == 0).all(1) | (np.ptp(given[:, 0], axis=1) == 0).all(1)
+    assert 10 < unchanged.sum() < 30
+    assert 10 < padded.sum() < 30
+    assert not (unchanged & padded).any()
+
+
 # Scenes
 
 
@@ -160,7 +173,23 @@ def test_photos_vary_and_change_their_colours_only_where_a_garment_is_known() ->
     assert 0.2 < differ < 0.95
 
 
+def test_what_comes_in_beside_a_photo_looks_like_its_rim() -> None:
+    photos = torch.zeros(20, 3, 96, 96)
+    photos[:, :, 8:-8, 8:-8] = 1
+    photos[:, 2] = 0.25
+    rim = scenes._rim(photos)
+    assert rim.flatten(1).tolist() == [[0, 0, 0.25]] * 20
+
+
 # Learning
+
+
+def test_answers_to_the_same_photo_lie_apart() -> None:
+    first, second = torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 1.0]])
+    shares = [logits.softmax(1) for logits in (first, second)]
+    both_ways = sum(float((one * (one / other).log()).sum()) for one, other in (shares, shares[::-1]))
+    assert float(learn._apart(torch.cat([first, second]))) == pytest.approx(both_ways)
+    assert float(learn._apart(torch.cat([first, first]))) == 0
 
 
 def test_the_teachers_word_is_half() -> None:

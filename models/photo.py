@@ -32,7 +32,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 import lapel
-from lapel.calibrate import accept_at, temperature_of
+from lapel.calibrate import accept_at, temperature_of, usual_answers
 from lapel.card import Card
 from lapel.data.catalog import FASHION_CLASSES
 from lapel.data.synthetic import synthetic_dataset
@@ -292,13 +292,15 @@ def model(making: Making, logits: NDArray[np.float32]) -> bytes:
     score = scores(softmax(logits / temperature), OTHER)
     right = logits[:, :OTHER].argmax(1) == photos.labels
     known = photos.labels != OTHER
+    accept = accept_at(score[known], right[known], GOAL)
     card = Card(
         name="photo",
         class_names=FASHION_CLASSES,
         picture=SPEC,
         rejects=REJECTS,
         temperature=temperature,
-        accept=accept_at(score[known], right[known], GOAL),
+        accept=accept,
+        usual=usual_answers(FASHION_CLASSES, logits[known, :OTHER].argmax(1), score[known] >= accept),
         measured=(
             {
                 "dataset": "phone photos of clothing-dataset",

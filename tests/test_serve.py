@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import pytest
 pytest.importorskip("httptools", reason="the extra serve is not installed")
 
 from halves import CLASSES, DOUBTING, bright, write_model
+from hostile import NO_PICTURES, bombs, encoded
 from PIL import Image
 from service import Service, eventually, form, received, running
 
@@ -84,6 +86,26 @@ def test_json_in_base64(service: Service) -> None:
         ("photo 1", "left"),
         ("x.png", "left"),
     ]
+
+
+def test_hostile_files_fail_alone_and_cost_little(service: Service) -> None:
+    long, dot = encoded(Image.new("L", (40_000, 4), 9)), encoded(Image.new("RGB", (1, 1)))
+    bad = [("bad.jpg", data) for data in (*(data for data, _ in NO_PICTURES), png()[:40], long, dot)]
+    body, headers = form(("good.png", png()), *bad, ("good.png", png("right")))
+    began = time.perf_counter()
+    first, *rows, last = service.ask("POST", "/tag", body, headers).json["tags"]
+    assert (first["label"], last["label"]) == ("left", "right")
+    for row, (_, words) in zip(rows, NO_PICTURES, strict=False):
+        assert words in row["error"]
+    assert all(row["error"].startswith("bad.jpg: ") for row in rows)
+    for name, files in bombs().items():
+        asked = [service.ask("POST", "/tag?picture=1", data, {"Content-Type": "image/png"}) for data in files]
+        if len(files[0]) > 32 * 2**20:
+            assert asked[0].status == 413, name
+        else:
+            bomb, plain = (answer.json["tags"][0]["picture"] for answer in asked)
+            assert bomb == plain, name
+    assert time.perf_counter() - began < 20
 
 
 def test_where_no_photo_can_be_read_the_request_has_failed(service: Service) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from garments import blobs, small_recipe
+from service import running
 
 from lapel.data import save_data
 from lapel.recipes import to_toml
@@ -195,6 +196,10 @@ def test_the_readmes_commands_run(lapel: Lapel, files: Path) -> None:
             words += ["--data", "blobs.npz"]
         elif words[:2] == ["data", "show"]:
             words += ["blobs.npz"]
+        elif words[0] == "serve":
+            with running(*words[1:]) as service:  # it ends when it is told to
+                assert service.ask("GET", "/health/ready").status == 200
+            continue
         result = lapel(*words)
         assert result.returncode == 0, f"{command}\n{result.stderr}"
 

@@ -405,13 +405,14 @@ def test_another_model_is_asked_about_all_photos_and_tells_of_itself(visit: Call
     assert labels != told(files)
     page.get_by_role("combobox", name="Model").select_option("photo")
     page.get_by_role("button", name="About the model").click()
-    about = page.get_by_role("dialog")
+    about, card = page.get_by_role("dialog"), lapel.load_tagger().card
+    [measured] = card.measured
     for fact in (
         "Ankle boot",
         "phone photos",
-        "86.7\u00a0% of 1,017 pictures",
-        "84.5 to 88.7",
-        "below 63\u00a0%",
+        f"{measured['accuracy']:.1%} of {measured['pictures']:,} pictures".replace("%", "\u00a0%"),
+        " to ".join(f"{100 * bound:.1f}" for bound in measured["interval"]),
+        f"below {card.accept:.0%}".replace("%", "\u00a0%"),
     ):
         expect(about).to_contain_text(fact)
     page.keyboard.press("Escape")

@@ -60,9 +60,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-    ".png": "image/png",
     ".json": "application/json",
-    ".webmanifest": "application/manifest+json",
 }
 _LARGE = 1 << 20  # bytes; a body from this size on is taken apart beside the event loop
 _EXPLAINED = 8  # photos in one request that are explained

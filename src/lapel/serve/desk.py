@@ -50,7 +50,6 @@ class _Job:
     photo: bytes | Picture | Callable[[], Any]
     since: float
     taken: bool = False  # by a thread
-    unwanted: bool = False  # nobody waits for it any more
     freed: bool = False  # its place in the line is given away
     found: Any = None
 
@@ -63,6 +62,7 @@ class _Question:
     answered: asyncio.Future[None]
     left: int
     jobs: list[_Job] = field(default_factory=list)
+    unwanted: bool = False  # nobody waits for it any more
 
 
 Batched: TypeAlias = (
@@ -172,8 +172,8 @@ class Desk:
 
     def _give_up(self, question: _Question) -> None:
         """Free the places of what no thread has taken yet."""
+        question.unwanted = True
         for job in question.jobs:
-            job.unwanted = True
             if not job.taken:
                 self._free(job)
 
@@ -224,7 +224,7 @@ class Desk:
 def _labelled(batch: list[_Job]) -> tuple[float, float]:
     """Do what is still wanted of these; the seconds that the first had waited, and those that it took."""
     began = time.perf_counter()
-    wanted = [job for job in batch if not job.unwanted]
+    wanted = [job for job in batch if not job.question.unwanted]
     for tagger in {id(job.question.tagger): job.question.tagger for job in wanted}.values():
         _do([job for job in wanted if job.question.tagger is tagger], tagger)
     return began - batch[0].since, time.perf_counter() - began

@@ -59,7 +59,7 @@ class Overseer:
         self._tasks: dict[str, tuple[_Place, set[int], list[str] | None]] = {}
         self._deaths: list[float] = []
         self._told_ready = False
-        self._ending = 0.0  # when to give up waiting
+        self._ending = 0.0  # since when, once it was told to end
 
     def live(self) -> None:
         """Until a signal ends it and all workers are gone. Raises LapelError where they cannot live."""

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..decode import Limits
@@ -19,9 +20,7 @@ from .http import Bounds
 from .logs import Log
 from .overseer import Overseer
 from .telemetry import Telemetry
-from .worker import Worker
-
-_BACKLOG = 1024
+from .worker import BACKLOG, Worker
 
 
 @dataclass(frozen=True)
@@ -50,17 +49,12 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     listening = _listen(settings.host, settings.port)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{listening.getsockname()[1]}"
-
-    def say_ready() -> None:
-        ready(address)
-
+    say_ready = partial(ready, address)
     telemetry = Telemetry(ROUTES, list(settings.models), settings.workers)
 
     def start(number: int, channel: Channel, lost: Callable[[], None]) -> None:
-        def say_ready() -> None:
-            channel.say({"say": "ready"})
-
-        _run(Worker(settings, telemetry, number=number, ready=say_ready, channel=channel, lost=lost).live())
+        tell = partial(channel.say, {"say": "ready"})
+        _run(Worker(settings, telemetry, number=number, ready=tell, channel=channel, lost=lost).live())
 
     if settings.workers == 1:
         _run(Worker(settings, telemetry, ready=say_ready, listening=listening).live())
@@ -73,7 +67,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LapelError(

@@ -24,7 +24,7 @@ from .telemetry import Telemetry
 if TYPE_CHECKING:
     from .service import Settings
 
-_BACKLOG = 1024
+BACKLOG = 1024  # connections that may wait to be accepted
 _ARENA_MAX = -8  # of glibc's mallopt
 _LAST_WORD = 25.0  # seconds in which what was taken on is answered when the service ends
 
@@ -71,7 +71,7 @@ class Worker:
         listener = None
         if self._listening:
             listener = await loop.create_server(
-                self._server.connection, sock=self._listening, backlog=_BACKLOG
+                self._server.connection, sock=self._listening, backlog=BACKLOG
             )
         if self._channel:
             self._models.everywhere = self._ask_all

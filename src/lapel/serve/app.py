@@ -25,7 +25,7 @@ from .access import Access
 from .bodies import inflated
 from .counters import Recorder
 from .desk import LARGEST, Desk, Seen
-from .http import Bounds, HttpError, Request, Response, busy, json_response
+from .http import Bounds, HttpError, Request, Response, busy, check_method, json_response
 from .logs import Log
 from .models import Models
 from .openapi import docs_page, document
@@ -173,11 +173,7 @@ class App:
             method, handler = self._routes[path]
         else:
             raise HttpError(404, f"There is nothing at {path[:200]}.", "What there is: /docs")
-        asked = "GET" if request.method == "HEAD" else request.method
-        if asked != method:
-            raise HttpError(
-                405, f"{path} takes {method}; this was {request.method}.", headers={"Allow": method}
-            )
+        check_method(request, method)
         return handler
 
     def left(self, request: Request) -> float:

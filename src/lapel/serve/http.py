@@ -95,6 +95,14 @@ class Service(Protocol):
         """Be told, by one word, what was not taken on."""
 
 
+def check_method(request: Request, method: str) -> None:
+    """Raise HttpError (405) where an address takes another method; HEAD is answered as GET is."""
+    if request.method != method and (request.method, method) != ("HEAD", "GET"):
+        raise HttpError(
+            405, f"{request.path} takes {method}, not {request.method}.", headers={"Allow": method}
+        )
+
+
 def busy(message: str) -> HttpError:
     """What those are told who come when there is no room."""
     return HttpError(503, message, "Try again soon.", {"Retry-After": "1"})

@@ -20,7 +20,7 @@ from ..picture import Picture
 from ..tagger import Tag, Tagger
 from .bodies import packed, read_json
 from .desk import LARGEST, Desk, Seen
-from .http import HttpError, Request, Response, json_response
+from .http import HttpError, Request, Response, check_method, json_response
 from .models import Models
 from .tensors import INPUT, Output, Takes, Tensor, classification, read_question, write_answer
 
@@ -73,10 +73,7 @@ class V2:
             found = path.fullmatch(request.path)
             if not found:
                 continue
-            if request.method != method and (request.method, method) != ("HEAD", "GET"):
-                raise HttpError(
-                    405, f"{request.path} takes {method}, not {request.method}.", headers={"Allow": method}
-                )
+            check_method(request, method)
             return packed(request, await handler(request, **found.groupdict()))
         raise HttpError(404, f"There is nothing at {request.path[:200]}.", "See /v2/models/NAME.")
 

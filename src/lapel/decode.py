@@ -49,7 +49,7 @@ _TURNS = {
 def decode(source: Source, limits: Limits, *, side: int, longest: int, grey: bool = False) -> Image.Image:
     """Decode a file, its bytes, a PIL image or an array.
 
-    The shorter side keeps at least `side` pixels where it has them; larger pictures may be decoded at a
+    The longer side keeps at least `side` pixels where it has them; larger pictures may be decoded at a
     reduced scale. `grey` says that the colours are not needed. A picture `longest` times as long as it is
     wide, or longer, is refused.
 
@@ -62,7 +62,8 @@ def decode(source: Source, limits: Limits, *, side: int, longest: int, grey: boo
         _check_size(image.size, name, limits, longest)
         if isinstance(image, ImageFile.ImageFile) and image is not source:
             # Only JPEG follows; and only of a file opened here, since it changes the image.
-            image.draft("L" if grey else "RGB", (side, side))
+            width, height = image.size
+            image.draft("L" if grey else "RGB", (side, 1) if width > height else (1, side))
         image.load()
         _check_size(image.size, name, limits, longest)  # HEIC may hold another than it says
         return _simple(image, side, orientation)
@@ -109,7 +110,7 @@ def _image(source: Source, name: str, limits: Limits) -> tuple[Image.Image, int]
 def _simple(image: Image.Image, side: int, orientation: int) -> Image.Image:
     """Upright, in mode L or RGB, near the scale that is needed."""
     image = _eight_bits(image)
-    factor = min(image.size) // side
+    factor = max(image.size) // side
     if factor > 1:
         image = image.reduce(factor)
     if image.mode == "RGBA":

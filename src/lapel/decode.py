@@ -130,7 +130,8 @@ def _bytes(source: str | Path | bytes, name: str, limits: Limits) -> bytes:
             if status.st_size > limits.max_bytes:
                 raise _too_many_bytes(name, status.st_size, limits)
             with path.open("rb") as file:
-                source = file.read(limits.max_bytes + 1)
+                # Room for as many bytes as are read is made first, so it is not asked for the most.
+                source = file.read(status.st_size + 1)
         except FileNotFoundError as error:
             if path.is_symlink():
                 raise PictureError(f"{name}: a broken link; what it points to is not there.") from error

@@ -125,7 +125,8 @@ def _already_garment(image: Image.Image, spec: PictureSpec) -> bool:
 
 
 def _plain(image: Image.Image, spec: PictureSpec) -> Picture:
-    image = _shrink(image.convert("L" if spec.channels == 1 else "RGB"), spec.size)
+    mode = "L" if spec.channels == 1 else "RGB"
+    image = _shrink(image if image.mode == mode else image.convert(mode), spec.size)
     pixels = np.asarray(image, dtype=np.uint8)
     ground = _ranked(_border(pixels), 0.5)
     return _centre(pixels, spec, ground)
@@ -168,7 +169,8 @@ def _shrink(image: Image.Image, size: int) -> Image.Image:
 def _centre(pixels: NDArray[np.uint8], spec: PictureSpec, ground: NDArray[Any]) -> Picture:
     height, width = pixels.shape[:2]
     picture = np.empty(spec.shape, dtype=np.uint8)
-    picture[:] = ground
+    picture[0] = ground
+    picture[1:] = picture[0]  # whole rows are copied faster than pixels
     top, left = (spec.size - height) // 2, (spec.size - width) // 2
     picture[top : top + height, left : left + width] = pixels.reshape(height, width, spec.channels)
     return picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import struct
 from importlib import import_module
@@ -93,6 +94,8 @@ def _reason(error: Exception) -> str:
 
 def _printable(text: str) -> str:
     # A file and its name may hold bytes that are no text, or codes that a terminal obeys.
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -119,33 +122,36 @@ def _simple(image: Image.Image, side: int, orientation: int) -> Image.Image:
 
 
 def _bytes(source: str | Path | bytes, name: str, limits: Limits) -> bytes:
-    if not isinstance(source, bytes):
-        path = Path(source)
-        try:
-            status = path.stat()
-            if stat.S_ISDIR(status.st_mode):
-                raise PictureError(f"{name}: a folder, not a picture.", "Give the files in it.")
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError(f"{name}: not a regular file.")
-            if status.st_size > limits.max_bytes:
-                raise _too_many_bytes(name, status.st_size, limits)
-            with path.open("rb") as file:
-                # Room for as many bytes as are read is made first, so it is not asked for the most.
-                source = file.read(status.st_size + 1)
-        except FileNotFoundError as error:
-            if path.is_symlink():
-                raise PictureError(f"{name}: a broken link; what it points to is not there.") from error
-            raise PictureError(f"{name}: no such file.") from error
-        except PermissionError as error:
-            raise PictureError(f"{name}: permission denied.", "Let yourself read the file.") from error
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise PictureError(f"{name}: cannot be read ({reason}).") from error
-    if not source:
+    data = source if isinstance(source, bytes) else _contents(source, name, limits)
+    if not data:
         raise PictureError(f"{name}: empty; it holds no bytes at all.")
-    if len(source) > limits.max_bytes:
-        raise _too_many_bytes(name, len(source), limits)
-    return source
+    if len(data) > limits.max_bytes:
+        raise _too_many_bytes(name, len(data), limits)
+    return data
+
+
+def _contents(path: str | Path, name: str, limits: Limits) -> bytes:
+    try:
+        # The methods of a Path take as long as the reading itself.
+        status = os.stat(path)  # noqa: PTH116
+        if stat.S_ISDIR(status.st_mode):
+            raise PictureError(f"{name}: a folder, not a picture.", "Give the files in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(f"{name}: not a regular file.")
+        if status.st_size > limits.max_bytes:
+            raise _too_many_bytes(name, status.st_size, limits)
+        with open(path, "rb") as file:  # noqa: PTH123
+            # Room is made for all that is asked for, so no more is asked for than is there.
+            return file.read(status.st_size + 1)
+    except FileNotFoundError as error:
+        if Path(path).is_symlink():
+            raise PictureError(f"{name}: a broken link; what it points to is not there.") from error
+        raise PictureError(f"{name}: no such file.") from error
+    except PermissionError as error:
+        raise PictureError(f"{name}: permission denied.", "Let yourself read the file.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PictureError(f"{name}: cannot be read ({reason}).") from error
 
 
 def _too_many_bytes(name: str, count: int, limits: Limits) -> PictureError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -42,6 +43,8 @@ class Echo:
                 raise
         if request.path == "/large":
             return Response(body=b"x" * 20_000_000)
+        if request.path == "/unready":
+            return Response(503)
         text = f"{request.method} {request.path} {sorted(request.query.items())} {len(request.body)}"
         return Response(
             body=text.encode(), type="text/plain", headers=(("X-Given", request.headers.get("x-a", "")),)
@@ -244,6 +247,18 @@ def test_all_bodies_together_have_a_bound() -> None:
         assert first.recv(4000).endswith(b"POST /1 [] 1000")
         assert here.ask(second).endswith(b"POST /2 [] 600")
         assert here.service.reasons == ["bytes"]
+
+
+def test_only_those_who_shall_come_again_wait_for_their_refusal() -> None:
+    with serving(pause=0.5) as here:
+        ask = b"GET %s HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n"
+        took = []
+        for path in (b"/no", b"/unready"):
+            began = time.monotonic()
+            assert here.ask(ask % path).startswith(b"HTTP/1.1 503")
+            took.append(time.monotonic() - began)
+        assert took[0] >= 0.5
+        assert took[1] < 0.5
 
 
 def test_too_many_connections_are_told_so() -> None:

@@ -316,7 +316,7 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def _answered(self, entry: _Entry, response: Response) -> None:
-        if response.status == 503:
+        if response.status == 503 and "Retry-After" in dict(response.headers):
             self._later = self._loop.call_later(self._server.bounds.pause, self._send_late, entry, response)
         else:
             self._send(entry, response)

@@ -203,8 +203,14 @@ _share = itemgetter(1)
 
 def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:
     """The score (n) of each answer: the confidence, less what is rejected."""
-    kept = 1 - rejected.sum(axis=1).astype(np.float64)
-    found: NDArray[np.float64] = probabilities.max(axis=1).astype(np.float64) * kept
+    found: NDArray[np.float64] = less_rejected(probabilities, rejected).max(axis=1)
+    return found
+
+
+def less_rejected(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:
+    """The probabilities (n, classes), less what the network would rather refuse."""
+    kept = 1 - rejected.sum(axis=1, keepdims=True).astype(np.float64)
+    found: NDArray[np.float64] = probabilities * kept
     return found
 
 

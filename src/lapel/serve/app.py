@@ -13,14 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import LapelError, PictureError
 from ..explain import heat_map, overlay
-from ..tagger import Tag, Tagger
+from ..tagger import Tag, Tagger, less_rejected
 from .access import Access
 from .bodies import inflated
 from .counters import Recorder
@@ -287,17 +285,14 @@ def _extras(tagger: Tagger, one: Seen | PictureError, shown: bool, explained: bo
         grey = one.picture.shape[2] == 1
         extras["picture"] = _data_url(Image.fromarray(one.picture[:, :, 0] if grey else one.picture))
     if explained:
-        found = heat_map(partial(_shares, tagger), one.picture, int(one.probabilities.argmax()))
+        found = heat_map(
+            lambda pictures: less_rejected(*tagger.answers(pictures)),
+            one.picture,
+            int(one.probabilities.argmax()),
+        )
         extras["heat"] = _data_url(Image.fromarray(overlay(found.heat)))
         extras["fall"] = found.fall
     return extras
-
-
-def _shares(tagger: Tagger, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The probabilities, less what the network would rather refuse: as the score is made."""
-    probabilities, rejected = tagger.answers(pictures)
-    shares: NDArray[np.float32] = probabilities * (1 - rejected.sum(axis=1, keepdims=True))
-    return shares
 
 
 def _data_url(image: Image.Image) -> str:

@@ -25,6 +25,7 @@ CARD = Card(
     made={"recipe": "cnn", "seed": 3, "engine": "torch 2.6", "commit": None},
     rejects=("not one of the classes", "no garment found"),
     accept=0.625,
+    second_look=0.5,
     usual={"accepted": 0.75, "labels": {"T-shirt/top": 0.375, "Hose für Ältere": 0.625}},
 )
 
@@ -47,6 +48,7 @@ def test_what_may_be_left_out() -> None:
     card = Card.from_json(json.dumps(least))
     assert card == Card("a", ("b",), PictureSpec())
     assert (card.temperature, card.rejects, card.accept, card.usual) == (1.0, (), 0.0, {})
+    assert card.second_look == 1
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,8 @@ def test_what_may_be_left_out() -> None:
         (changed(accept=1.1), '"accept" should be a number from 0 to 1'),
         (changed(accept=True), '"accept" should be'),
         (changed(accept=None), '"accept" should be'),
+        (changed(second_look=1.5), '"second_look" should be a number from 0 to 1; it is 1.5'),
+        (changed(second_look="x"), '"second_look" should be'),
         (changed(usual=None), '"usual" should be an object with accepted and labels; it is null'),
         (changed(usual={"accepted": 1}), '"usual" should be an object with accepted and labels'),
         (unusual(accepted=1.5), '"usual: accepted" should be a number from 0 to 1; it is 1.5'),

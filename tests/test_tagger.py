@@ -53,6 +53,23 @@ def test_a_tag_ranks_every_label(tagger: Tagger) -> None:
     assert tag.ranking[0] == ("right", tag.confidence)
 
 
+def test_what_leaves_doubt_is_looked_at_again_mirrored(tmp_path: Path) -> None:
+    """Mirrored, the left half is the right one, so that a picture looked at twice is both."""
+    once = load_tagger(write_model(tmp_path / "once.onnx", DOUBTING))
+    twice = load_tagger(write_model(tmp_path / "twice.onnx", replace(DOUBTING, second_look=0.5)))
+    faint = bright("left") // 12  # about 1.7 times as much for left as for right
+    pictures = np.stack([bright("left"), faint, bright("right")])[..., None]
+    (shares, rejected), (again, rejected_again) = (one.answers(pictures) for one in (once, twice))
+    assert 0.5 < shares[1, 1] / shares[1, 0] < 0.9
+    assert again[[0, 2]].tolist() == shares[[0, 2]].tolist()
+    assert again[1] == pytest.approx([0.5, 0.5])
+    mirrored = once.answers(pictures[1:2, :, ::-1])
+    assert rejected_again[1] == pytest.approx((rejected[1] + mirrored[1][0]) / 2)
+    assert twice.answers(pictures[1:2])[0].tolist() == again[1:2].tolist()
+    never = load_tagger(write_model(tmp_path / "never.onnx", replace(DOUBTING, second_look=1.0)))
+    assert never.answers(pictures)[0].tolist() == shares.tolist()
+
+
 def test_every_source_gives_the_same_tag(tagger: Tagger, tmp_path: Path) -> None:
     image = Image.fromarray(bright("left"))
     path = tmp_path / "a.png"

@@ -29,7 +29,9 @@ class Card:
     the number of pictures. `made` says how it came to be: recipe, engine, seed, data, date. `temperature`
     is what the network's answers are divided by, inside the model, before they become probabilities.
     `rejects` are the reasons for which the network itself can refuse a picture ("not one of the classes"),
-    and `accept` is the least score, 0 to 1, at which a tag is accepted. `usual` is what the model answered on
+    and `accept` is the least score, 0 to 1, at which a tag is accepted. Where the second class has more than
+    the share `second_look` of what the first has, the mirror image is asked about as well and the answers
+    are averaged; with 1 that is never. `usual` is what the model answered on
     the pictures that it was calibrated with: the share that it accepted, and the share of each class among
     its labels, accepted or not ({"accepted": 0.9, "labels": {"Shirt": 0.2, …}}); empty where not known.
     """
@@ -42,6 +44,7 @@ class Card:
     temperature: float = 1.0
     rejects: tuple[str, ...] = ()
     accept: float = 0.0
+    second_look: float = 1.0
     usual: dict[str, Any] = field(default_factory=dict)
     format: int = _FORMAT
 
@@ -80,7 +83,8 @@ class Card:
             made=_made(data.get("made", {})),
             temperature=_temperature(data.get("temperature", 1.0)),
             rejects=_rejects(data.get("rejects", []), class_names),
-            accept=_accept(data.get("accept", 0.0)),
+            accept=_share("accept", data.get("accept", 0.0)),
+            second_look=_share("second_look", data.get("second_look", 1.0)),
             usual=_usual(data.get("usual", {}), class_names),
         )
 
@@ -177,10 +181,6 @@ def _temperature(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _HOTTEST:
         raise _wrong("temperature", f"a number above 0, at most {_HOTTEST:g}", value)
     return float(value)
-
-
-def _accept(value: object) -> float:
-    return _share("accept", value)
 
 
 def _usual(value: object, class_names: tuple[str, ...]) -> dict[str, Any]:

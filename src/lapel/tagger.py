@@ -165,8 +165,19 @@ class Tagger:
     def answers(self, pictures: NDArray[np.uint8]) -> tuple[Shares, Shares]:
         """The probabilities (n, classes), and the share of each reject of the card (n, rejects): float32.
 
+        Where the card wants a second look, pictures that leave doubt are asked about mirrored as well.
         Raises ModelError where the pictures are of another shape or the model fails.
         """
+        first = self._asked(pictures)
+        doubtful = _doubtful(first[0], self.card.second_look)
+        if len(doubtful):
+            mirrored = self._asked(pictures[doubtful, :, ::-1])
+            for answers, second in zip(first, mirrored, strict=True):
+                answers[doubtful] = (answers[doubtful] + second) / 2
+        return first
+
+    def _asked(self, pictures: NDArray[np.uint8]) -> tuple[Shares, Shares]:
+        """What the model itself answers."""
         if pictures.dtype != np.uint8 or pictures.shape[1:] != self.card.picture.shape:
             expected = ", ".join(map(str, self.card.picture.shape))
             raise ModelError(
@@ -212,6 +223,14 @@ def less_rejected(probabilities: Shares, rejected: Shares) -> NDArray[np.float64
     kept = 1 - rejected.sum(axis=1, keepdims=True).astype(np.float64)
     found: NDArray[np.float64] = probabilities * kept
     return found
+
+
+def _doubtful(probabilities: Shares, share: float) -> NDArray[np.intp]:
+    """The answers of which the second class has more than this share of what the first has."""
+    if share >= 1:
+        return np.zeros(0, np.intp)
+    best = np.sort(probabilities, axis=1)[:, -2:]
+    return np.flatnonzero(best[:, 0] > share * best[:, -1])
 
 
 def shipped_models() -> tuple[str, ...]:

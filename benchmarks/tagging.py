@@ -35,7 +35,7 @@ from PIL import Image
 side, mode, part, parts = int(sys.argv[1]), sys.argv[2], int(sys.argv[4]), int(sys.argv[5])
 for path in Path(sys.argv[3]).read_text().splitlines()[part::parts]:
     image = Image.open(io.BytesIO(Path(path).read_bytes()))
-    image.draft(mode, (side, side))
+    image.draft(mode, (side, 1) if image.width > image.height else (1, side))
     image.load()
 """
 

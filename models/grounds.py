@@ -56,7 +56,7 @@ def _sent(image: Image.Image, random: np.random.Generator) -> Image.Image:
     return image
 
 
-def _colour(random: np.random.Generator) -> Field:
+def any_colour(random: np.random.Generator) -> Field:
     """A colour as rooms and fabrics have them: often near grey, now and then loud."""
     level = random.uniform(0.05, 1.0)
     tint = random.normal(0, random.choice([0.02, 0.08, 0.35]), 3)
@@ -64,7 +64,7 @@ def _colour(random: np.random.Generator) -> Field:
     return colour
 
 
-def _fractal(side: int, random: np.random.Generator, roughness: float) -> Field:
+def fractal(side: int, random: np.random.Generator, roughness: float) -> Field:
     """Noise whose power falls with frequency, from 0 to 1: clouds where it falls fast, sand where slowly."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     frequency[0, 0] = 1
@@ -76,8 +76,8 @@ def _fractal(side: int, random: np.random.Generator, roughness: float) -> Field:
 
 def _mix(share: Field, random: np.random.Generator, contrast: float = 1.0) -> Field:
     """Two colours, by the share of the second; with less contrast they are nearer to each other."""
-    first = _colour(random)
-    second = first + (_colour(random) - first) * contrast
+    first = any_colour(random)
+    second = first + (any_colour(random) - first) * contrast
     return first + share[..., None] * (second - first)
 
 
@@ -89,7 +89,7 @@ def _axis(side: int, turn: float) -> Field:
 
 
 def _plain(side: int, random: np.random.Generator) -> Field:
-    image = np.broadcast_to(_colour(random), (side, side, 3))
+    image = np.broadcast_to(any_colour(random), (side, side, 3))
     return image + random.normal(0, random.uniform(0, 0.03), (side, side, 1))
 
 
@@ -99,16 +99,16 @@ def _lit(side: int, random: np.random.Generator) -> Field:
 
 def _folds(side: int, random: np.random.Generator) -> Field:
     """A sheet: ridges that wander, bright on one flank and dark on the other."""
-    bend = _fractal(side, random, random.uniform(1.5, 2.5))
+    bend = fractal(side, random, random.uniform(1.5, 2.5))
     along = _axis(side, random.uniform(0, 7)) * random.uniform(1, 5)
     height = np.sin((along + bend * random.uniform(0.5, 3)) * 6.3)
     light: Field = np.gradient(height + bend * 2, axis=int(random.integers(2)))
     light /= np.abs(light).max() + 1e-6
-    return _colour(random) * (1 + light[..., None] * random.uniform(0.1, 0.6))
+    return any_colour(random) * (1 + light[..., None] * random.uniform(0.1, 0.6))
 
 
 def _noise(side: int, random: np.random.Generator) -> Field:
-    return _mix(_fractal(side, random, random.uniform(0.3, 2.2)), random, random.uniform(0.2, 1))
+    return _mix(fractal(side, random, random.uniform(0.3, 2.2)), random, random.uniform(0.2, 1))
 
 
 def _planks(side: int, random: np.random.Generator) -> Field:
@@ -116,12 +116,12 @@ def _planks(side: int, random: np.random.Generator) -> Field:
     turn = random.choice([0, np.pi / 2, random.uniform(0, 7)])
     place = _axis(side, turn) * random.uniform(2, 9) + 20
     tones = random.uniform(-0.15, 0.15, 64)
-    grain = np.sin(_fractal(side, random, 1.5) * random.uniform(5, 40) + place * 30) * random.uniform(0, 0.12)
+    grain = np.sin(fractal(side, random, 1.5) * random.uniform(5, 40) + place * 30) * random.uniform(0, 0.12)
     seam = (place % 1 < 0.06) * random.uniform(0, 0.5)
     across = _axis(side, turn + np.pi / 2) * random.uniform(1, 6) + 20
     seam = np.maximum(seam, (across % 1 < 0.04) * random.choice([0, 0.4]))
     tone: Field = tones[place.astype(int) % 64] + grain - seam
-    return _colour(random) + tone[..., None]
+    return any_colour(random) + tone[..., None]
 
 
 def _checks(side: int, random: np.random.Generator) -> Field:
@@ -136,30 +136,31 @@ def _checks(side: int, random: np.random.Generator) -> Field:
 
 def _spots(side: int, random: np.random.Generator) -> Field:
     """Patterned cloth: a cloud cut at a few levels."""
-    steps = np.floor(_fractal(side, random, random.uniform(1.0, 2.0)) * random.integers(2, 9))
-    palette = np.stack([_colour(random) for _ in range(10)])
+    steps = np.floor(fractal(side, random, random.uniform(1.0, 2.0)) * random.integers(2, 9))
+    palette = np.stack([any_colour(random) for _ in range(10)])
     image: Field = palette[steps.astype(int)]
     return image
 
 
 def _clutter(side: int, random: np.random.Generator) -> Field:
     """A room out of focus: things that stand before each other."""
-    image = Image.fromarray(_bytes(_lit(side, random)))
+    image = Image.fromarray(as_bytes(_lit(side, random)))
     draw = ImageDraw.Draw(image)
     for _ in range(random.integers(2, 12)):
         x, y = random.uniform(-0.2, 1, 2) * side
         wide, tall = random.uniform(0.1, 0.9, 2) * side
-        colour = tuple(_bytes(_colour(random)).tolist())
+        colour = tuple(as_bytes(any_colour(random)).tolist())
         (draw.rectangle if random.random() < 0.6 else draw.ellipse)([x, y, x + wide, y + tall], fill=colour)
     return np.asarray(image) / 255
 
 
 def _finish(image: Field, random: np.random.Generator) -> Image8:
     light = 1 + (_axis(len(image), random.uniform(0, 7)) - 0.5) * random.uniform(0, 0.7)
-    return _bytes(image * light[..., None] + random.normal(0, random.uniform(0, 0.02), image.shape))
+    return as_bytes(image * light[..., None] + random.normal(0, random.uniform(0, 0.02), image.shape))
 
 
-def _bytes(image: Field) -> Image8:
+def as_bytes(image: Field) -> Image8:
+    """Numbers from 0 to 1 as whole ones from 0 to 255."""
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
@@ -174,7 +175,7 @@ def _static(side: int, random: np.random.Generator) -> Image8:
     noise = random.uniform(0, 1, (across, across, int(random.choice([1, 3]))))
     if random.random() < 0.3:
         noise = (noise > random.uniform(0.2, 0.8)).astype(float)
-    image = Image.fromarray(_bytes(np.broadcast_to(noise, (across, across, 3))))
+    image = Image.fromarray(as_bytes(np.broadcast_to(noise, (across, across, 3))))
     how = Image.Resampling.NEAREST if random.random() < 0.3 else Image.Resampling.BICUBIC
     return np.asarray(image.resize((side, side), how))
 
@@ -182,24 +183,26 @@ def _static(side: int, random: np.random.Generator) -> Image8:
 def _blank(side: int, random: np.random.Generator) -> Image8:
     level = random.choice([0.0, 1.0, random.uniform()])
     noise = random.normal(0, random.uniform(0, 0.02), (side, side, 1))
-    return _bytes(np.clip(level + noise, 0, 1).repeat(3, 2))
+    return as_bytes(np.clip(level + noise, 0, 1).repeat(3, 2))
 
 
 def _page(side: int, random: np.random.Generator) -> Image8:
     """A screenshot: lines of text, dark on bright or bright on dark, with a bar and some boxes."""
     dark = random.random() < 0.4
-    paper, ink = (_colour(random) * 0.25, 0.75 + _colour(random) * 0.25)[:: 1 if dark else -1]
+    paper, ink = (any_colour(random) * 0.25, 0.75 + any_colour(random) * 0.25)[:: 1 if dark else -1]
     large = side * 4
-    image = Image.new("RGB", (large, large), tuple(_bytes(paper).tolist()))
+    image = Image.new("RGB", (large, large), tuple(as_bytes(paper).tolist()))
     draw = ImageDraw.Draw(image)
     size = float(random.uniform(8, 60))
     font = ImageFont.load_default(size)
     y = random.uniform(0, 30)
     if random.random() < 0.5:
-        draw.rectangle([0, 0, large, random.uniform(10, 60)], fill=tuple(_bytes(_colour(random)).tolist()))
+        draw.rectangle(
+            [0, 0, large, random.uniform(10, 60)], fill=tuple(as_bytes(any_colour(random)).tolist())
+        )
     while y < large * random.uniform(0.5, 1.2):
         line = " ".join(random.choice(_TEXT.split(" "), random.integers(1, 14)))
-        draw.text((random.uniform(0, 30), y), line, fill=tuple(_bytes(ink).tolist()), font=font)
+        draw.text((random.uniform(0, 30), y), line, fill=tuple(as_bytes(ink).tolist()), font=font)
         y += size * random.uniform(1.1, 2.2)
     return np.asarray(image.resize((side, side), Image.Resampling.BOX))
 
@@ -214,8 +217,8 @@ def _strokes(side: int, random: np.random.Generator) -> Image8:
     turned = grey.rotate(float(random.normal(0, 15)), Image.Resampling.BILINEAR)
     share = np.asarray(turned.resize((side, side), Image.Resampling.BOX)) / 255
     if random.random() < 0.5:
-        return _bytes(share[..., None].repeat(3, 2))  # as the digits of MNIST lie: white on black
-    return _bytes(_mix(share, random))
+        return as_bytes(share[..., None].repeat(3, 2))  # as the digits of MNIST lie: white on black
+    return as_bytes(_mix(share, random))
 
 
 def _letters(grey: Image.Image, random: np.random.Generator) -> None:
@@ -244,7 +247,7 @@ def _blobs(side: int, random: np.random.Generator) -> Image8:
     if random.random() < 0.35:
         ground = np.broadcast_to(random.choice([0.0, 1.0]), ground.shape)
     if random.random() < 0.5:
-        field = _fractal(side, random, random.uniform(2, 3))
+        field = fractal(side, random, random.uniform(2, 3))
         rows, columns = np.mgrid[0:side, 0:side] / side - 0.5
         shape = field - np.hypot(rows, columns) * random.uniform(0.5, 2)
         inside = shape > np.quantile(shape, random.uniform(0.4, 0.9))
@@ -257,7 +260,7 @@ def _blobs(side: int, random: np.random.Generator) -> Image8:
             points = middle + np.stack([np.cos(corners), np.sin(corners)], 1) * reach
             draw.polygon([tuple(point * side) for point in points], fill=255)
         inside = np.asarray(mask) > 0
-    return _bytes(np.where(inside[..., None], thing, ground))
+    return as_bytes(np.where(inside[..., None], thing, ground))
 
 
 KINDS = {

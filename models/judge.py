@@ -107,8 +107,12 @@ class Findings:
             laid = [on_ground(photo, mask, level) for photo, mask in zip(photos, masks, strict=True)]
             hits = self._labels(ask, laid) == labels
             self._count(f"on {name} ground", ~hits[right])
-            table = self.plain.setdefault(name, np.zeros((self.classes, 2), np.intp))
-            np.add.at(table, labels, np.stack([hits, np.ones_like(hits)], 1))
+            self.on_plain(f"photos cut out, on {name}", hits, labels)
+
+    def on_plain(self, name: str, hits: NDArray[np.bool_], labels: NDArray[np.integer]) -> None:
+        """Note which garments on plain ground were labelled right."""
+        table = self.plain.setdefault(name, np.zeros((self.classes, 2), np.intp))
+        np.add.at(table, labels, np.stack([hits, np.ones_like(hits)], 1))
 
     def tell_apart(self, name: str, inside: Answers, outside: Answers) -> None:
         """How well the score tells pictures with a class from others."""
@@ -125,7 +129,7 @@ class Findings:
         ]
         lines += [
             "",
-            "| garments cut out, on plain ground | balanced accuracy | accuracy |",
+            "| garments on plain ground | balanced accuracy | accuracy |",
             "|---|---:|---:|",
         ]
         for name, table in self.plain.items():

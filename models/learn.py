@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from judge import softmax
 from numpy.typing import NDArray
-from scenes import DRESS, TROUSER, Scenes, enlarged
+from scenes import DRESS, NOTHING, OTHER, TROUSER, Scenes, enlarged
 from torch import Tensor, nn
 
 from lapel.engines.torch.augment import erase
@@ -19,9 +20,10 @@ from lapel.engines.torch.network import Chain
 from lapel.engines.torch.optimize import Optimizer
 from lapel.engines.training import learning_rates
 from lapel.recipes import Recipe
+from lapel.tagger import doubtful
 
-OTHER, NOTHING = 10, 11  # after the ten classes: a garment that is none of them, and no garment at all
 ANSWERS = 12
+SECOND_LOOK = 0.5  # where the second class has more than this share of the first, mirror images count, too
 AGREE = 0.1  # how much it counts that a photo is answered alike however it is seen
 
 
@@ -32,6 +34,8 @@ class Sources:
     garments: Tensor  # (n, 28, 28), of Fashion-MNIST
     labels: Tensor
     targets: Tensor  # (n, 12): what to answer for each garment
+    shoes: Tensor  # (n, 4, any, any): drawn in colours, and a stencil
+    shoe_labels: Tensor
     grounds: Tensor  # (n, 3, more, more)
     nothings: Tensor  # (n, 3, side, side)
     photos: Tensor  # (n, 3, large, large)
@@ -46,6 +50,7 @@ class Mix:
     plain: int  # Fashion-MNIST as it is
     laid: int  # laid on grounds
     cropped: int  # cut to other garments
+    shoes: int  # drawn pairs, laid on grounds
     nothing: int
     photo: int = 0  # of the classes; each is seen twice, in two ways
     other: int = 0  # of other garments, likewise
@@ -159,15 +164,20 @@ def _batches(
             pictures.append(laid)
             truth.append(_sure(torch.full((mix.cropped,), OTHER)))
             shown.append(masks)
+        which = some(mix.shoes, sources.shoe_labels)
+        laid, masks = scenes.lay(sources.shoes[which].float() / 255)
+        pictures.append(laid)
+        truth.append(_sure(sources.shoe_labels[which]))
+        shown.append(masks)
         which = some(mix.plain, sources.labels)
         plain = enlarged(sources.garments[which].float() / 255, side)
         masks = (plain[:, :1] > 0.04).float()
         moved = scenes.move(torch.cat([plain, masks], 1), 5)
-        pictures.append(erase(moved[:, :3], 0.4, random))
+        pictures.append(erase(scenes.negate(moved[:, :3], 0.3), 0.4, random))
         truth.append(sources.targets[which])
         shown.append(moved[:, 3:])
         which = some(mix.nothing, sources.nothings)
-        pictures.append(scenes.move(sources.nothings[which].float() / 255, 4))
+        pictures.append(scenes.surfaces(sources.nothings[which].float() / 255))
         truth.append(_sure(torch.full((mix.nothing,), NOTHING)))
         shown.append(torch.zeros(mix.nothing, 1, side, side))
         if mix.photo:
@@ -199,6 +209,27 @@ def answers(chain: Chain, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
             for part in np.array_split(pictures, max(1, len(pictures) // 500))
         ]
     return torch.cat(parts).numpy()
+
+
+def shares_of(chain: Chain, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The shares of the twelve answers (n, 12), with a second look at what leaves doubt, as taggers do."""
+    shares = softmax(answers(chain, pictures))
+    places = doubtful(shares[:, :OTHER], SECOND_LOOK)
+    if len(places):
+        mirrored = softmax(answers(chain, np.ascontiguousarray(pictures[places, :, ::-1])))
+        # Of the classes it is their shares among each other that are averaged.
+        among, rest = (
+            (first + second) / 2
+            for first, second in zip(_parted(shares[places]), _parted(mirrored), strict=True)
+        )
+        shares[places] = np.concatenate([among * (1 - rest.sum(1, keepdims=True)), rest], 1)
+    return shares
+
+
+def _parted(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The shares of the classes among each other, and those of what is none."""
+    rest = shares[:, OTHER:]
+    return shares[:, :OTHER] / (1 - rest.sum(1, keepdims=True)), rest
 
 
 def masks_of(network: Seeing, photos: Tensor) -> Tensor:

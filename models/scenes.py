@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 TROUSER, DRESS, SANDAL, SNEAKER, ANKLE_BOOT = 1, 3, 5, 7, 9
+OTHER, NOTHING = 10, 11  # after the ten classes: a garment that is none of them, and no garment at all
 _SHOES = (SANDAL, SNEAKER, ANKLE_BOOT)
 
 
@@ -30,20 +31,29 @@ class Scenes:
         relief, stencil = _cut_out(garments)
         pairs = self._chance(count, 0.5) & torch.isin(labels, torch.tensor(_SHOES))
         lying = self._chance(count, 0.7) & (labels != ANKLE_BOOT) | self._chance(count, 0.2)
-        picture, masks = self._ground(count), torch.zeros(count, 1, self._side, self._side)
+        picture, masks = self._any_ground(count), torch.zeros(count, 1, self._side, self._side)
         dye = self._dye(count)
         turn = self._turns(count)
         for second in (False, True):
             place = self._places(count, turn, pairs, lying, second=second)
-            grid = F.affine_grid(place, [count, 1, self._side, self._side], align_corners=False)
-            laid = F.grid_sample(torch.cat([relief, stencil], 1), grid, align_corners=False)
-            shade, mask = laid[:, :1], ((laid[:, 1:] - 0.5) * 5 + 0.5).clamp(0, 1)
+            shade, soft = self._laid(torch.cat([relief, stencil], 1), place)
+            mask = _crisp(soft)
             if second:
                 mask = mask * pairs.view(-1, 1, 1, 1)
             picture = self._shadow(picture, mask)
             picture = picture * (1 - mask) + (dye * shade).clamp(0, 1) * mask
             masks = torch.maximum(masks, mask)
         return self.light(picture), masks
+
+    def lay(self, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Lay things drawn in colours (n, 4, any, any; 0 to 1, a stencil last) on grounds, likewise."""
+        count = len(drawn)
+        alone = torch.zeros(count, dtype=torch.bool)
+        place = self._places(count, self._turns(count), alone, alone, second=False)
+        colours, soft = self._laid(torch.cat([drawn[:, :3] * drawn[:, 3:], drawn[:, 3:]], 1), place)
+        mask = _crisp(soft)
+        picture = self._shadow(self._any_ground(count), mask)
+        return self.light(picture * (1 - mask) + colours / soft.clamp(min=0.2) * mask), mask
 
     def vary(self, photos: Tensor, masks: Tensor) -> Tensor:
         """Photos (n, 3, large, large; 0 to 1) moved, turned, mirrored, zoomed and lit in other ways.
@@ -55,10 +65,10 @@ class Scenes:
         share = masks.mean((1, 2, 3), keepdim=True)
         found = (share > 0.06) & (share < 0.85)
         dyed = self._redyed(photos, masks, share)
-        photos = torch.where(found & self._chance(count, 0.2).view(-1, 1, 1, 1), dyed, photos)
-        swapped = found & self._chance(count, 0.4).view(-1, 1, 1, 1)
+        photos = torch.where(found & self._some(photos, 0.2), dyed, photos)
+        swapped = found & self._some(photos, 0.4)
         ground = F.interpolate(self._ground(count), (large, large), mode="bilinear")
-        ground = torch.where(self._chance(count, 0.5).view(-1, 1, 1, 1), self._bare(count), ground)
+        ground = torch.where(self._some(photos, 0.5), self._bare(count), ground)
         photos = torch.where(swapped, photos * masks + ground * (1 - masks), photos)
         zoom = self._between(count, 0.75, 1.4)
         stretch = (self._normal(count) * 0.08).exp()
@@ -74,7 +84,7 @@ class Scenes:
         rim = _rim(photos)
         plain = F.grid_sample(photos - rim, grid, align_corners=False) + rim
         smeared = F.grid_sample(photos, grid, padding_mode="border", align_corners=False)
-        return self.light(torch.where(self._chance(count, 0.6).view(-1, 1, 1, 1), plain, smeared))
+        return self.light(torch.where(self._some(photos, 0.6), plain, smeared))
 
     def light(self, pictures: Tensor) -> Tensor:
         """Another light, another camera: brightness, contrast, tint, blur, noise, a lost patch."""
@@ -84,21 +94,31 @@ class Scenes:
         gain = (self._normal(count) * 0.22).exp().view(-1, 1, 1, 1)
         tint = (self._normal(count * 3) * 0.07).exp().view(-1, 3, 1, 1)
         pictures = ((pictures - middle) * contrast + middle) * gain * tint
-        grey = self._chance(count, 0.12).view(-1, 1, 1, 1)
+        grey = self._some(pictures, 0.12)
         pictures = torch.where(grey, pictures.mean(1, keepdim=True), pictures)
-        swapped = self._chance(count, 0.15).view(-1, 1, 1, 1)
+        swapped = self._some(pictures, 0.15)
         order = torch.randperm(3, generator=self._random)
         pictures = torch.where(swapped, pictures[:, order], pictures)
         pictures = pictures.clamp(0, 1) ** (self._normal(count) * 0.15).exp().view(-1, 1, 1, 1)
-        soft = self._chance(count, 0.25).view(-1, 1, 1, 1)
+        soft = self._some(pictures, 0.25)
         blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
         pictures = torch.where(soft, blurred, pictures)
         noise = (self._between(count, -0.05, 0.05).clamp(min=0)).view(-1, 1, 1, 1)
         pictures = pictures + torch.randn(pictures.shape, generator=self._random) * noise
         return self._lose(pictures.clamp(0, 1))
 
-    def move(self, pictures: Tensor, most: int) -> Tensor:
-        """Mirror half of the pictures, shift all by up to `most` pixels, and lose a patch of some."""
+    def surfaces(self, pictures: Tensor) -> Tensor:
+        """What is no garment, mirrored, laid on a side, shifted, and half of it lit in other ways."""
+        laid = torch.where(self._some(pictures, 0.5), pictures.transpose(2, 3), pictures)
+        moved = self.move(laid, 4, beyond="border")
+        return torch.where(self._some(pictures, 0.5), self.light(moved), moved)
+
+    def negate(self, pictures: Tensor, share: float) -> Tensor:
+        """Light for dark in a share of the pictures: garments on black lie on white then."""
+        return torch.where(self._some(pictures, share), 1 - pictures, pictures)
+
+    def move(self, pictures: Tensor, most: int, beyond: str = "zeros") -> Tensor:
+        """Mirror half of the pictures and shift all by up to `most` pixels; zeros lie beyond, or the rim."""
         mirrored = self._chance(len(pictures), 0.5).view(-1, 1, 1, 1)
         pictures = torch.where(mirrored, pictures.flip(3), pictures)
         across, down = torch.randint(-most, most + 1, (2, len(pictures)), generator=self._random)
@@ -106,7 +126,7 @@ class Scenes:
         rows[:, 0, 0] = rows[:, 1, 1] = 1
         rows[:, 0, 2], rows[:, 1, 2] = across * 2 / pictures.shape[2], down * 2 / pictures.shape[2]
         grid = F.affine_grid(rows, list(pictures.shape), align_corners=False)
-        return F.grid_sample(pictures, grid, align_corners=False)
+        return F.grid_sample(pictures, grid, padding_mode=beyond, align_corners=False)
 
     def cropped(self, garments: Tensor, labels: Tensor) -> Tensor:
         """Other garments made of these: trousers cut short, and dresses without a top (skirts)."""
@@ -149,19 +169,30 @@ class Scenes:
         quarter = torch.randint(1, 4, (count,), generator=self._random) * (math.pi / 2)
         return torch.where(kind < 0.4, upright, torch.where(kind < 0.7, leaning, quarter + upright))
 
+    def _laid(self, things: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Things and their stencils, moved to their places."""
+        grid = F.affine_grid(place, [len(things), 1, self._side, self._side], align_corners=False)
+        laid = F.grid_sample(things, grid, align_corners=False)
+        return laid[:, :-1], laid[:, -1:]
+
     def _ground(self, count: int) -> Tensor:
         which = torch.randint(len(self._grounds), (count,), generator=self._random)
         spare = self._grounds.shape[2] - self._side
         down, across = torch.randint(spare + 1, (2,), generator=self._random).tolist()
         window = slice(down, down + self._side), slice(across, across + self._side)
         grounds = self._grounds[which, :, *window].float() / 255
-        return torch.where(self._chance(count, 0.5).view(-1, 1, 1, 1), grounds.flip(3), grounds)
+        return torch.where(self._some(grounds, 0.5), grounds.flip(3), grounds)
+
+    def _any_ground(self, count: int) -> Tensor:
+        """Drawn grounds, a quarter of them of one colour."""
+        ground = self._ground(count)
+        return torch.where(self._some(ground, 0.25), self._bare(count), ground)
 
     def _bare(self, count: int) -> Tensor:
         """Grounds of one colour: black, white, or any (n, 3, 1, 1)."""
         level = torch.tensor([0.0, 1.0])[torch.randint(2, (count,), generator=self._random)].view(-1, 1, 1, 1)
         colour = torch.rand(count, 3, 1, 1, generator=self._random)
-        return torch.where(self._chance(count, 0.8).view(-1, 1, 1, 1), level, colour)
+        return torch.where(self._some(level, 0.8), level, colour)
 
     def _dye(self, count: int) -> Tensor:
         """A colour for each garment, near grey or loud, and for some a pattern."""
@@ -176,7 +207,7 @@ class Scenes:
         """The garments in other colours, their light and dark kept; of a third, dark becomes light."""
         count, large = len(photos), photos.shape[2]
         light = photos.mean(1, keepdim=True)
-        light = torch.where(self._chance(count, 0.33).view(-1, 1, 1, 1), 1 - light, light)
+        light = torch.where(self._some(light, 0.33), 1 - light, light)
         middle = (light * masks).mean((1, 2, 3), keepdim=True) / share.clamp(min=0.01)
         dye = F.interpolate(self._dye(count), (large, large), mode="bilinear")
         dyed = (dye * (light / middle.clamp(min=0.05)).clamp(max=2.5)).clamp(0, 1)
@@ -196,7 +227,7 @@ class Scenes:
         height, width = self._between(count, 0.1, 0.4) * side, self._between(count, 0.1, 0.4) * side
         top, left = self._between(count, -0.1, 0.9) * side, self._between(count, -0.1, 0.9) * side
         inside = _within(at, top, height)[:, None, :, None] & _within(at, left, width)[:, None, None, :]
-        inside &= self._chance(count, 0.25).view(-1, 1, 1, 1)
+        inside &= self._some(pictures, 0.25)
         return torch.where(inside, torch.rand(count, 3, 1, 1, generator=self._random), pictures)
 
     def _between(self, count: int, low: float, high: float) -> Tensor:
@@ -207,6 +238,10 @@ class Scenes:
 
     def _chance(self, count: int, share: float) -> Tensor:
         return torch.rand(count, generator=self._random) < share
+
+    def _some(self, pictures: Tensor, share: float) -> Tensor:
+        """Which of the pictures are among this share of them."""
+        return self._chance(len(pictures), share).view(-1, 1, 1, 1)
 
 
 def enlarged(garments: Tensor, side: int) -> Tensor:
@@ -224,6 +259,11 @@ def _cut_out(garments: Tensor) -> tuple[Tensor, Tensor]:
     # Beyond the edge the relief goes on, so that enlarging draws no dark rim.
     beyond = F.max_pool2d(relief * stencil, 3, 1, 1)
     return torch.where(stencil > 0, relief, beyond), stencil
+
+
+def _crisp(stencils: Tensor) -> Tensor:
+    """Stencils that were blurred by enlarging, with sharper edges."""
+    return ((stencils - 0.5) * 5 + 0.5).clamp(0, 1)
 
 
 def _rim(pictures: Tensor) -> Tensor:

@@ -171,9 +171,24 @@ def test_a_cut_out_garment_stands_out_from_the_ground_it_is_laid_on(colour: int)
     assert picture[14, 1] == 0
 
 
-def test_a_large_jpeg_is_decoded_at_a_reduced_scale() -> None:
-    data = encoded(Image.new("RGB", (2400, 1600), (9, 9, 9)), "JPEG")
-    assert min(decode(data, Limits(), side=112, longest=28).size) < 224
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize(
+    ("size", "side", "decoded"),
+    [
+        ((400, 533), 64, (50, 67)),
+        ((533, 400), 64, (67, 50)),
+        ((500, 500), 64, (72, 72)),
+        ((2400, 1600), 112, (115, 77)),
+        ((60, 40), 64, (60, 40)),
+    ],
+)
+def test_the_longer_side_keeps_the_pixels_that_are_needed(
+    form: str, size: tuple[int, int], side: int, decoded: tuple[int, int]
+) -> None:
+    image = decode(encoded(Image.new("RGB", size, (9, 9, 9)), form), Limits(), side=side, longest=28)
+    # JPEG is decoded at an eighth, a quarter or a half, which may leave up to twice of what is needed.
+    assert max(image.size) >= max(decoded) if form == "JPEG" else image.size == decoded
+    assert max(image.size) < 2 * side
 
 
 def test_a_picture_given_by_its_owner_is_left_as_it_was() -> None:

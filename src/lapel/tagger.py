@@ -169,11 +169,11 @@ class Tagger:
         Raises ModelError where the pictures are of another shape or the model fails.
         """
         first = self._asked(pictures)
-        doubtful = _doubtful(first[0], self.card.second_look)
-        if len(doubtful):
-            mirrored = self._asked(pictures[doubtful, :, ::-1])
+        places = doubtful(first[0], self.card.second_look)
+        if len(places):
+            mirrored = self._asked(pictures[places, :, ::-1])
             for answers, second in zip(first, mirrored, strict=True):
-                answers[doubtful] = (answers[doubtful] + second) / 2
+                answers[places] = (answers[places] + second) / 2
         return first
 
     def _asked(self, pictures: NDArray[np.uint8]) -> tuple[Shares, Shares]:
@@ -225,8 +225,8 @@ def less_rejected(probabilities: Shares, rejected: Shares) -> NDArray[np.float64
     return found
 
 
-def _doubtful(probabilities: Shares, share: float) -> NDArray[np.intp]:
-    """The answers of which the second class has more than this share of what the first has."""
+def doubtful(probabilities: NDArray[np.floating], share: float) -> NDArray[np.intp]:
+    """The places of answers of which the second class has more than this share of what the first has."""
     if share >= 1:
         return np.zeros(0, np.intp)
     best = np.sort(probabilities, axis=1)[:, -2:]

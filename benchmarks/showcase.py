@@ -2,7 +2,7 @@
 
     python benchmarks/showcase.py docs/images/photos.png
 
-The first garments of one seed are drawn as photos (no model has learned from drawn garments), none of them
+The first garments of one seed are drawn as photos (no model has learned from drawings of this kind), none of them
 chosen; behind them a page of text and a photo of nothing but noise.
 """
 

@@ -2,8 +2,8 @@
 
     python benchmarks/showcase.py docs/images/photos.png
 
-The first garments of one seed are drawn as photos (no model has learned from drawings of this kind), none of them
-chosen; behind them a page of text and a photo of nothing but noise.
+The first garments of one seed are drawn as photos, none of them chosen (no model has learned from drawings of
+this kind); behind them a page of text and a photo of nothing but noise.
 """
 
 from __future__ import annotations

@@ -153,8 +153,9 @@ def kept(tagger: Tagger, pictures: Pictures) -> Shares:
     return probabilities * (1 - rejected.sum(axis=1, keepdims=True))
 
 
-@pytest.mark.parametrize(("model", "count"), [("fashion-mnist", 12), ("photo", 40)])
-def test_shipped_models_look_at_the_garment(model: str, count: int) -> None:
+@pytest.mark.parametrize(("model", "count", "least"), [("fashion-mnist", 12, 0.8), ("photo", 40, 0.7)])
+def test_shipped_models_look_at_the_garment(model: str, count: int, least: float) -> None:
+    """Garments cover a third of these pictures: so often would a pixel lie on one by chance."""
     tagger = lapel.load_tagger(model)
     pictures, inside = scenes(count, tagger.card.picture.size, tagger.card.picture.channels)
     labels = kept(tagger, pictures).argmax(axis=1)
@@ -165,7 +166,7 @@ def test_shipped_models_look_at_the_garment(model: str, count: int) -> None:
         mattered.append(found.fall >= 0.01)
         shares.append(found.heat[mask].sum() / max(found.heat.sum(), 1e-9) / mask.mean())
     assert np.mean(mattered) > 0.9
-    assert np.mean(hits) > 0.8
+    assert np.mean(hits) > least
     assert np.mean(shares) > 1.5  # times as hot as where the heat lay anywhere
 
 

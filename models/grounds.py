@@ -197,9 +197,8 @@ def _page(side: int, random: np.random.Generator) -> Image8:
     font = ImageFont.load_default(size)
     y = random.uniform(0, 30)
     if random.random() < 0.5:
-        draw.rectangle(
-            [0, 0, large, random.uniform(10, 60)], fill=tuple(as_bytes(any_colour(random)).tolist())
-        )
+        height, bar = random.uniform(10, 60), tuple(as_bytes(any_colour(random)).tolist())
+        draw.rectangle([0, 0, large, height], fill=bar)
     while y < large * random.uniform(0.5, 1.2):
         line = " ".join(random.choice(_TEXT.split(" "), random.integers(1, 14)))
         draw.text((random.uniform(0, 30), y), line, fill=tuple(as_bytes(ink).tolist()), font=font)

@@ -20,7 +20,7 @@ from lapel.engines.torch.network import Chain
 from lapel.engines.torch.optimize import Optimizer
 from lapel.engines.training import learning_rates
 from lapel.recipes import Recipe
-from lapel.tagger import doubtful
+from lapel.tagger import doubtful, less_rejected
 
 ANSWERS = 12
 SECOND_LOOK = 0.5  # where the second class has more than this share of the first, mirror images count, too
@@ -222,7 +222,7 @@ def shares_of(chain: Chain, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
             (first + second) / 2
             for first, second in zip(_parted(shares[places]), _parted(mirrored), strict=True)
         )
-        shares[places] = np.concatenate([among * (1 - rest.sum(1, keepdims=True)), rest], 1)
+        shares[places] = np.concatenate([less_rejected(among, rest), rest], 1)
     return shares
 
 

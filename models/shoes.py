@@ -37,7 +37,7 @@ class Shoe:
         self.random = random
         self._draw, self._place, self._hand = draw, place, hand
         heel, waist, toe = random.uniform((0.6, 0.55, 0.5), (0.85, 0.8, 0.9))
-        at = np.linspace(0, 1, 60)
+        self._at = at = np.linspace(0, 1, 60)
         rough = np.interp(at, [0, 0.2, 0.45, 0.72, 1], [heel, heel, waist, 1, toe])
         smooth = np.convolve(np.pad(rough, 5, mode="edge"), np.ones(11) / 11, "valid")
         ends = np.minimum(np.minimum(at / 0.15, (1 - at) / random.uniform(0.15, 0.35)), 1)
@@ -54,12 +54,12 @@ class Shoe:
 
     def width(self, along: float) -> float:
         """Half of the width of the sole."""
-        return float(np.interp(along, np.linspace(0, 1, 60), self._widths))
+        return float(np.interp(along, self._at, self._widths))
 
     def sole(self, share: float = 1.0, start: float = 0.0, end: float = 1.0) -> Points:
         """The outline between two places along the shoe, narrowed to a share."""
         along = np.linspace(start, end, 30)
-        half = np.array([self.width(place) for place in along]) * share
+        half = np.interp(along, self._at, self._widths) * share
         rounded = 0.5 + (along - 0.5) * (1 - (1 - share) * 0.5)
         return np.concatenate([np.stack([half, rounded], 1), np.stack([-half, rounded], 1)[::-1]])
 
@@ -97,9 +97,8 @@ def _pair(dress: Callable[[Shoe], None], side: int, random: np.random.Generator)
         lean = hand * splay + random.normal(0, careless)
         middle = 0.5 + hand * apart, 0.5 + random.normal(0, careless * 0.3)
         across, along = np.array([np.cos(lean), np.sin(lean)]), np.array([-np.sin(lean), np.cos(lean)])
-        place = (
-            np.stack([across * wide, along * length, middle - along * length * (1 - shaft) / 2], 1) * large
-        )
+        heel = middle - along * length * (1 - shaft) / 2
+        place = np.stack([across * wide, along * length, heel], 1) * large
         dress(Shoe(ImageDraw.Draw(image), place, hand, np.random.default_rng(seed)))
     fine = np.asarray(image.resize((side, side), Image.Resampling.BOX)) / 255
     light = 1 + (fractal(side, random, random.uniform(1.2, 2.2)) - 0.5) * random.uniform(0.1, 0.9)

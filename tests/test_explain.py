@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 import lapel
 from lapel.data.synthetic import draw
 from lapel.explain import heat_map, overlay
-from lapel.tagger import Tagger
+from lapel.tagger import Tagger, less_rejected
 
 Pictures = NDArray[np.uint8]
-Shares = NDArray[np.float32]
+Shares = NDArray[np.floating]
 
 
 def two(shares: Any) -> Shares:
@@ -149,8 +149,7 @@ def scenes(count: int, size: int, channels: int) -> tuple[Pictures, NDArray[np.b
 
 def kept(tagger: Tagger, pictures: Pictures) -> Shares:
     """The probabilities, less what the network would rather refuse."""
-    probabilities, rejected = tagger.answers(pictures)
-    return probabilities * (1 - rejected.sum(axis=1, keepdims=True))
+    return less_rejected(*tagger.answers(pictures))
 
 
 @pytest.mark.parametrize(("model", "count", "least"), [("fashion-mnist", 12, 0.8), ("photo", 40, 0.7)])

@@ -111,7 +111,7 @@ def test_layout_and_scaling_are_found(shape: list[str | int], layout: str, scali
 def test_a_shape_that_says_nothing_is_found_out_by_trying() -> None:
     made = brought(linear(["n", "a", "b", "c"]))
     assert {candidate.layout for candidate in made.candidates} == {"hwc", "chw"}
-    made = brought(linear(["n", None, None]), overwrite=True)  # type: ignore[list-item]
+    made = brought(linear(["n", None, None]), overwrite=True)
     assert (made.chosen.layout, made.chosen.scaling.name) == ("hw", "0-1")
 
 

@@ -52,7 +52,7 @@ def linear(tf: Any, scaling: str = "0-1", shape: tuple[int | None, ...] = (None,
     """One dense layer in plain TensorFlow."""
     weight, bias = readout(SCALED[scaling](learned().pictures))
 
-    class Linear(tf.Module):  # type: ignore[misc]
+    class Linear(tf.Module):
         def __init__(self) -> None:
             super().__init__()
             self.weight, self.bias = tf.Variable(weight), tf.Variable(bias)
@@ -167,7 +167,7 @@ def printer(tf: Any, x: Any) -> Any:
 def test_operations_that_open_files_or_run_python_are_refused_by_name(
     tf: Any, monkeypatch: pytest.MonkeyPatch, act: Callable[[Any, Any], Any], operation: str
 ) -> None:
-    class Odd(tf.Module):  # type: ignore[misc]
+    class Odd(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None, 784), tf.float32)])
         def __call__(self, given: Any) -> Any:
             return inner(given)
@@ -187,7 +187,7 @@ def test_operations_that_open_files_or_run_python_are_refused_by_name(
 def test_a_file_that_a_folder_brings_along_is_refused(tf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("words.txt").write_text("a\nb\n")
 
-    class Odd(tf.Module):  # type: ignore[misc]
+    class Odd(tf.Module):
         def __init__(self) -> None:
             super().__init__()
             self.words = tf.saved_model.Asset("words.txt")
@@ -203,7 +203,7 @@ def test_a_file_that_a_folder_brings_along_is_refused(tf: Any, monkeypatch: pyte
 
 
 def test_a_folder_that_does_not_say_what_it_answers_is_refused(tf: Any) -> None:
-    class Silent(tf.Module):  # type: ignore[misc]
+    class Silent(tf.Module):
         @tf.function
         def predict(self, x: Any) -> Any:
             return x
@@ -215,7 +215,7 @@ def test_a_folder_that_does_not_say_what_it_answers_is_refused(tf: Any) -> None:
 
 
 def test_two_inputs_are_refused(tf: Any) -> None:
-    class Two(tf.Module):  # type: ignore[misc]
+    class Two(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None, 784), tf.float32)] * 2)
         def __call__(self, x: Any, y: Any) -> Any:
             return x + y
@@ -226,7 +226,7 @@ def test_two_inputs_are_refused(tf: Any) -> None:
 
 
 def test_wrong_shapes_and_broken_folders_are_refused(tf: Any) -> None:
-    class Wide(tf.Module):  # type: ignore[misc]
+    class Wide(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None, 32, 32, 3), tf.float32)])
         def __call__(self, x: Any) -> Any:
             return x[:, :10, 0, 0]

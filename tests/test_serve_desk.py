@@ -81,7 +81,7 @@ def test_two_models_in_one_batch_answer_each_for_its_own(tagger: Tagger, tmp_pat
     other = load_tagger(write_model(tmp_path / "other.onnx"))
     asked: list[int] = []
     answers = other.answers
-    other.answers = lambda pictures: asked.append(len(pictures)) or answers(pictures)  # type: ignore[method-assign]
+    other.answers = lambda pictures: asked.append(len(pictures)) or answers(pictures)
     go = threading.Event()
 
     async def work(desk: Desk) -> None:
@@ -170,11 +170,11 @@ def test_a_model_that_fails_is_told_to_all_who_asked_and_the_threads_live_on(tag
         def fail(_pictures: object) -> Any:
             raise ModelError("The model fails on a picture.")
 
-        tagger.answers = fail  # type: ignore[method-assign]
+        tagger.answers = fail
         with pytest.raises(ModelError, match="fails on a picture"):
             await desk.ask(tagger, [picture("left"), b"no photo"], 5)
-        tagger.answers = answers  # type: ignore[method-assign]
-        three = [asyncio.create_task(desk.run(lambda n=n: 1 // n, 5)) for n in (1, 0, 1)]  # type: ignore[misc]
+        tagger.answers = answers
+        three = [asyncio.create_task(desk.run(lambda n=n: 1 // n, 5)) for n in (1, 0, 1)]
         results = await asyncio.gather(*three, return_exceptions=True)
         assert [type(result) for result in results] == [int, ZeroDivisionError, int]
         assert isinstance((await desk.ask(tagger, [picture("left")], 5))[0], Seen)

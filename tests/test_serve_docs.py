@@ -442,7 +442,7 @@ def test_a_file_to_deploy_with_uses_flags_that_there_are(name: str) -> None:
 
 def test_the_unit_for_systemd() -> None:
     unit = configparser.RawConfigParser(strict=False)
-    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.optionxform = str
     unit.read(DEPLOY / "lapel.service", encoding="utf-8")
     assert set(unit.sections()) == {"Unit", "Service", "Install"}
     assert unit["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"

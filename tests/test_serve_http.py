@@ -16,8 +16,8 @@ pytest.importorskip("httptools", reason="the extra serve is not installed")
 
 from service import eventually, received
 
-from lapel.serve.connection import HttpServer
 from lapel.serve.http import Bounds, HttpError, Request, Response, busy
+from lapel.serve.server import HttpServer
 
 
 class Echo:

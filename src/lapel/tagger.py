@@ -218,7 +218,7 @@ def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:
     return found
 
 
-def less_rejected(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:
+def less_rejected(probabilities: NDArray[np.floating], rejected: NDArray[np.floating]) -> NDArray[np.float64]:
     """The probabilities (n, classes), less what the network would rather refuse."""
     kept = 1 - rejected.sum(axis=1, keepdims=True).astype(np.float64)
     found: NDArray[np.float64] = probabilities * kept

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LapelError, ModelError
 from .app import App
 from .channel import Channel
-from .connection import HttpServer
 from .counters import Recorder
 from .desk import Desk
 from .models import Loaded, Models
+from .server import HttpServer
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:

@@ -71,7 +71,7 @@ class Stage:
 
 # Fashion-MNIST alone, as it is and laid on drawn grounds, at first; then photos as well.
 FIRST = Stage(Mix(plain=72, laid=112, cropped=16, shoes=24, nothing=32), steps=3600, rate=4e-3, seed=0)
-SECOND = Stage(Mix(plain=136, laid=64, cropped=16, shoes=16, nothing=24), steps=1400, rate=3e-3, seed=7)
+SECOND = Stage(Mix(plain=136, laid=64, cropped=16, shoes=16, nothing=24), steps=2200, rate=3e-3, seed=7)
 THIRD = Stage(
     Mix(plain=88, laid=12, cropped=4, shoes=12, nothing=24, photo=43, other=15, draw=False),
     steps=1000,

@@ -214,7 +214,7 @@ def test_photos_are_taken_as_they_are_needed(model: Path) -> None:
 
     rows = tag_catalogue(load_tagger(model), endless(), processes=2)
     assert [next(rows) for _ in range(200)]
-    assert taken < 200 + 32 * 10
+    assert taken < 200 + 64 * 10
     rows.close()
 
 

@@ -29,7 +29,7 @@ from ..runtime import cores
 from .catalogue import Photo
 from .worker import receive, send
 
-_PHOTOS = 32  # asked of a process at once
+_PHOTOS = 64  # asked of a process at once
 _BYTES = 8 * 1024 * 1024  # of photos that come as bytes, asked at once; a larger one is asked alone
 _AHEAD = 3  # questions to a process that may wait, so that none is ever idle
 _SETTINGS = {

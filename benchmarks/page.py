@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FilePayload, sync_playwright
 from showcase import SEED, SIDE
 
 from lapel.data.catalog import FASHION_CLASSES
@@ -28,7 +28,7 @@ WIDTH, HEIGHT, COUNT = 1280, 900, 7
 def main() -> None:
     """Start the service, show it photos, ask why, and take the picture."""
     images, labels = draw(COUNT, size=SIDE, channels=3, style="photo", seed=SEED)
-    files = []
+    files: list[FilePayload] = []
     for image, label in zip(images, labels, strict=True):
         photo = io.BytesIO()
         Image.fromarray(image).save(photo, "JPEG", quality=90)
@@ -46,7 +46,7 @@ def main() -> None:
         browser = browsers.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(found[0])
-        page.set_input_files("#files", files)  # type: ignore[arg-type]
+        page.set_input_files("#files", files)
         page.wait_for_selector(f".card:nth-child({COUNT + 1}) .name")
         page.wait_for_load_state("networkidle")
         page.locator(".card:nth-child(1) .why").click()

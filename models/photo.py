@@ -176,16 +176,16 @@ class Making:
         garments = torch.from_numpy(self.garments)
         counts = {name: self.some(count) for name, count in vars(stage.mix).items() if name != "draw"}
         sources = Sources(
-            garments,
-            self.labels,
-            targets,
-            _channels_first(pairs),
-            torch.from_numpy(pair_labels),
-            drawn,
-            empty,
-            large,
-            masks,
-            labels,
+            garments=garments,
+            labels=self.labels,
+            targets=targets,
+            shoes=_channels_first(pairs),
+            shoe_labels=torch.from_numpy(pair_labels),
+            grounds=drawn,
+            nothings=empty,
+            photos=large,
+            photo_masks=masks,
+            photo_labels=labels,
         )
         fit(
             network,

@@ -91,47 +91,25 @@ class Shoe:
         """Another shade of a colour, and now and then another colour."""
         return any_colour(self.random) if self.chance(0.3) else np.clip(tone * self.between(0.5, 1.6), 0, 1)
 
-    def width(self, along: Array) -> Array:
-        """Half of the width of the sole."""
-        half: Array = np.interp(along, self._at, self._widths)
-        return half
-
-    def add(
-        self,
-        points: Array,
-        heart: Array,
-        outside: Array,
-        inside: Array | None = None,
-        kept: NDArray[np.bool_] | bool = True,
-    ) -> None:
-        """A sheet, as it would lie on a flat sole of a straight foot."""
-        along = points[..., 1]
-        bent = points.copy()
-        bent[..., 0] += np.sin(along.clip(0, 1) * 3) * self._bend
-        bent[..., 2] += self._raised(along) * np.clip(points[..., 2] / 0.01, 0, 1)
-        inner = outside * 0.6 if inside is None else inside
-        self.sheets.append(Sheet(bent, heart + bent - points, outside, inner, kept))
-
     def sole(self, thick: float, tone: Array, top: Array, *, heel: float = 0.0) -> None:
         """What the foot stands on, on a heel or flat."""
         self._floor, self._lift = thick, heel
         along, side = _grid((0, 1, 1.6), (-1, 1, 0.4))
         along = _rounded(along)
-        across = self.width(along) * side
-        below = np.stack([across, along, np.full_like(along, -9.0)], 2)
-        self.add(np.stack([across, along, np.full_like(along, thick)], 2), below, top)
+        points = np.stack([self._width(along) * side, along, np.full_like(along, thick)], 2)
+        self._add(points, points - (0, 0, 1), top)
         around, height = _grid((0, 2, 3.4), (0, 1, thick + heel))
         along = _rounded(np.where(around < 1, around, 2 - around))
-        across = np.where(around < 1, 1, -1) * self.width(along)
+        across = np.where(around < 1, 1, -1) * self._width(along)
         wall = np.stack([across, along, height * thick], 2)
-        self.add(wall, wall * (0, 1, 1), tone)
+        self._add(wall, wall * (0, 1, 1), tone)
         if heel:
             end = self.between(0.15, 0.6)  # a block, or a wedge
             along, side = _grid((0, end, end), (-1, 1, 0.3))
             for edge in (-1, 1):
                 depth = (side + 1) / 2
                 high = self._raised(along) + thick
-                post = np.stack([edge * self.width(along) * 0.95, along, depth * high], 2)
+                post = np.stack([edge * self._width(along) * 0.95, along, depth * high], 2)
                 self.sheets.append(Sheet(post, post * (0, 1, 1), tone, tone * 0.6))
 
     def upper(
@@ -141,43 +119,42 @@ class Shoe:
         self._heights = heights
         along, turn = _grid((0, 1, 1.7), (0, np.pi, 0.6))
         along = _rounded(along)
-        high = self._vault(along)
-        arch = high * np.sin(turn) ** 0.75
-        points = np.stack([self.width(along) * np.cos(turn), along, self._floor + arch], 2)
-        brim = collar + np.clip(along / max(end, 1e-9), 0, 1) ** 3 * (high - collar)
+        arch = self._arch(along, turn)
+        points = np.stack([self._width(along) * np.cos(turn), along, self._floor + arch], 2)
+        brim = collar + np.clip(along / max(end, 1e-9), 0, 1) ** 3 * (self._vault(along) - collar)
         kept = (along >= end) | (arch <= brim)
-        self.add(points, self._below(points), tone, lining, kept)
+        self._add(points, self._below(points), tone, lining, kept)
 
     def patch(self, start: float, end: float, most: float, tone: Array) -> None:
         """A piece of another colour on what covers the foot: from a place to a place, so far to the sides."""
         along, turn = _grid((start, end, end - start), (np.pi / 2 - most, np.pi / 2 + most, 0.5 * most))
-        arch = self._vault(along) * np.sin(turn) ** 0.75 * 1.04 + 0.004
-        points = np.stack([self.width(along) * 1.02 * np.cos(turn), along, self._floor + arch], 2)
-        self.add(points, self._below(points), tone)
+        arch = self._arch(along, turn) * 1.04 + 0.004
+        points = np.stack([self._width(along) * 1.02 * np.cos(turn), along, self._floor + arch], 2)
+        self._add(points, self._below(points), tone)
 
     def strap(self, along: float, thick: float, high: float, tone: Array, *, tilt: float = 0.0) -> None:
         """A strap over the foot, from edge to edge."""
         turn, shift = _grid((0, np.pi, 0.6), (-thick / 2, thick / 2, thick))
         place = along + shift + tilt * np.cos(turn)
-        across = self.width(place) * 1.03 * np.cos(turn)
+        across = self._width(place) * 1.03 * np.cos(turn)
         points = np.stack([across, place, self._floor + high * np.sin(turn) ** 0.8], 2)
-        self.add(points, self._below(points), tone)
+        self._add(points, self._below(points), tone)
 
     def counter(self, low: float, high: float, start: float, tone: Array) -> None:
         """A strap round the heel, from one side to the other."""
         turn, height = _grid((0, 1, 0.8), (low, high, high - low))
         along = np.abs(turn * 2 - 1) ** 2 * start
-        across = np.sign(turn - 0.5) * self.width(along) * 1.02
+        across = np.sign(turn - 0.5) * self._width(along) * 1.02
         points = np.stack([across, along, self._floor + height], 2)
-        self.add(points, points * (0, 1, 1) + (0, 0.1, 0), tone)
+        self._add(points, points * (0, 1, 1) + (0, 0.1, 0), tone)
 
     def strip(self, places: list[tuple[float, float, float]], wide: float, tone: Array) -> None:
         """A strip through places above the floor (across as a share of the sole's half)."""
         length, shift = _grid((0, 1, 0.6), (-wide / 2, wide / 2, wide))
         at = np.linspace(0, 1, len(places))
         across, along, high = (np.interp(length, at, [place[axis] for place in places]) for axis in range(3))
-        points = np.stack([across * self.width(along) + shift, along, self._floor + high], 2)
-        self.add(points, points * (1, 1, 0), tone)
+        points = np.stack([across * self._width(along) + shift, along, self._floor + high], 2)
+        self._add(points, points * (1, 1, 0), tone)
 
     def on_leg(
         self,
@@ -197,7 +174,28 @@ class Shoe:
         middle = np.stack([leg.lean[0] * share**2, 0.24 + leg.lean[1] * share, high], 2)
         sag = leg.sag[0] * np.sin(share * leg.sag[1])
         bow = np.stack([half * 0.8 * np.cos(turn), half * 1.15 * np.sin(turn) + sag, np.zeros_like(turn)], 2)
-        self.add(middle + bow, middle, tone, lining)
+        self._add(middle + bow, middle, tone, lining)
+
+    def _width(self, along: Array) -> Array:
+        """Half of the width of the sole."""
+        half: Array = np.interp(along, self._at, self._widths)
+        return half
+
+    def _add(
+        self,
+        points: Array,
+        heart: Array,
+        outside: Array,
+        inside: Array | None = None,
+        kept: NDArray[np.bool_] | bool = True,
+    ) -> None:
+        """A sheet, as it would lie on a flat sole of a straight foot."""
+        along = points[..., 1]
+        bent = points.copy()
+        bent[..., 0] += np.sin(along.clip(0, 1) * 3) * self._bend
+        bent[..., 2] += self._raised(along) * np.clip(points[..., 2] / 0.01, 0, 1)
+        inner = outside * 0.6 if inside is None else inside
+        self.sheets.append(Sheet(bent, heart + bent - points, outside, inner, kept))
 
     def _raised(self, along: Array) -> Array:
         """How much the heel raises the foot."""
@@ -207,6 +205,11 @@ class Shoe:
     def _below(self, points: Array) -> Array:
         """Where the foot stands under points."""
         return points * (0, 1, 0) + (0, 0, self._floor)
+
+    def _arch(self, along: Array, turn: Array) -> Array:
+        """How high what covers the foot is, some way round it from edge to edge."""
+        high: Array = self._vault(along) * np.sin(turn) ** 0.75
+        return high
 
     def _vault(self, along: Array) -> Array:
         """How high it is over the foot; it ends round at the toes."""

@@ -152,8 +152,8 @@ def kept(tagger: Tagger, pictures: Pictures) -> Shares:
     return less_rejected(*tagger.answers(pictures))
 
 
-@pytest.mark.parametrize(("model", "count", "least"), [("fashion-mnist", 12, 0.8), ("photo", 40, 0.8)])
-def test_shipped_models_look_at_the_garment(model: str, count: int, least: float) -> None:
+@pytest.mark.parametrize(("model", "count"), [("fashion-mnist", 12), ("photo", 40)])
+def test_shipped_models_look_at_the_garment(model: str, count: int) -> None:
     """Garments cover a third of these pictures: so often would a pixel lie on one by chance."""
     tagger = lapel.load_tagger(model)
     pictures, inside = scenes(count, tagger.card.picture.size, tagger.card.picture.channels)
@@ -165,7 +165,7 @@ def test_shipped_models_look_at_the_garment(model: str, count: int, least: float
         mattered.append(found.fall >= 0.01)
         shares.append(found.heat[mask].sum() / max(found.heat.sum(), 1e-9) / mask.mean())
     assert np.mean(mattered) > 0.9
-    assert np.mean(hits) > least
+    assert np.mean(hits) > 0.8
     assert np.mean(shares) > 1.5  # times as hot as where the heat lay anywhere
 
 

@@ -126,12 +126,8 @@ def test_what_is_nearer_covers_what_is_farther() -> None:
     )
     middle = seen[seen[:, 32, 3] == 255, 32, :3].argmax(1)
     runs = middle[np.flatnonzero(np.diff(middle, prepend=-1))]
-    assert runs.tolist() == [
-        1,
-        2,
-        0,
-        2,
-    ]  # the lining, what is below through the leg, the near wall, what is below
+    # Down the picture: the lining, what is below through the leg, the near wall, what is below.
+    assert runs.tolist() == [1, 2, 0, 2]
 
 
 def test_shoes_are_laid_in_their_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import lapel
-from lapel.data.synthetic import draw, synthetic_dataset
+from lapel.data.synthetic.draw import draw, synthetic_dataset
 
 Style = Literal["plain", "photo"]
 

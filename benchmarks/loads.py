@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 import lapel
-from lapel.data.synthetic import draw, synthetic_dataset
+from lapel.data.synthetic.draw import draw, synthetic_dataset
 from lapel.picture import PictureSpec
 
 NAME = "model"  # as it is called under /v2

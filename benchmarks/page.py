@@ -18,8 +18,8 @@ from PIL import Image
 from playwright.sync_api import FilePayload, sync_playwright
 from showcase import SEED, SIDE
 
-from lapel.data.catalog import FASHION_CLASSES
-from lapel.data.synthetic import draw
+from lapel.data.registry import FASHION_CLASSES
+from lapel.data.synthetic.draw import draw
 from lapel.files import write_atomic
 
 WIDTH, HEIGHT, COUNT = 1280, 900, 7

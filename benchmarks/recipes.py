@@ -18,11 +18,11 @@ from pathlib import Path
 import tomli_w
 
 import lapel
-from lapel.recipes import load_recipe, named_recipes
+from lapel.recipes.load import load_recipe, named_recipes
 from lapel.recipes.plan import parameters, plan
 from lapel.recipes.schema import Measured
 from lapel.runs import Run, open_run
-from lapel.train import resume, train
+from lapel.trainer import resume, train
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMED = ROOT / "src" / "lapel" / "recipes" / "named"

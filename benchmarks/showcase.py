@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 import lapel
-from lapel.data.catalog import FASHION_CLASSES
-from lapel.data.synthetic import draw
+from lapel.data.registry import FASHION_CLASSES
+from lapel.data.synthetic.draw import draw
 from lapel.files import write_atomic
 from lapel.report.style import INK, MUTED, RIGHT, WRONG, png
 from lapel.report.tiles import Tile, mosaic

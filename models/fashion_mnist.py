@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from grounds import KINDS, in_grey, nothings
+from backgrounds import KINDS, in_grey, nothings
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import lapel
 from lapel.calibrate import temperature_of, threshold, usual_answers
 from lapel.card import Card
-from lapel.data.catalog import FASHION_MNIST
-from lapel.engines import Weights, load_engine
+from lapel.data.registry import FASHION_MNIST
 from lapel.engines.onnx import to_onnx
+from lapel.engines.protocol import Weights, load_engine
 from lapel.engines.torch.fitting import scaled
 from lapel.errors import PictureError
 from lapel.files import write_atomic

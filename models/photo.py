@@ -23,30 +23,41 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from grounds import KINDS, as_given, grounds, nothings
-from judge import Findings, Pictures, scores, softmax
-from learn import ANSWERS, SECOND_LOOK, Mix, Seeing, Sources, fit, masks_of, shares_of, surroundings, taught
+from backgrounds import KINDS, as_given, grounds, nothings
 from numpy.typing import NDArray
 from quantise import quantised
+from robustness import Findings, Pictures, scores, softmax
 from scenes import OTHER
 from shoes import shoes
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
+from training import (
+    ANSWERS,
+    SECOND_LOOK,
+    Mix,
+    Seeing,
+    Sources,
+    fit,
+    masks_of,
+    shares_of,
+    surroundings,
+    taught,
+)
 
 import lapel
 from lapel.calibrate import accept_at, temperature_of, usual_answers
 from lapel.card import Card
-from lapel.data.catalog import FASHION_CLASSES
-from lapel.data.synthetic import synthetic_dataset
+from lapel.data.registry import FASHION_CLASSES
+from lapel.data.synthetic.draw import synthetic_dataset
 from lapel.decode import Limits, decode
-from lapel.engines import load_engine
 from lapel.engines.onnx import to_onnx
+from lapel.engines.protocol import load_engine
 from lapel.engines.torch.fitting import weights
 from lapel.engines.weights import draw, packed, read_weights
 from lapel.files import write_atomic
 from lapel.metrics import auroc, wilson_interval
 from lapel.picture import PictureSpec, read_picture
-from lapel.recipes import load_recipe
+from lapel.recipes.load import load_recipe
 from lapel.recipes.plan import plan
 
 HERE = Path(__file__).parent

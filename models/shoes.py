@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from grounds import any_colour, as_bytes, fractal
+from backgrounds import any_colour, as_bytes, fractal
 from numpy.typing import NDArray
 from PIL import Image
 from scenes import ANKLE_BOOT, OTHER, SANDAL, SNEAKER

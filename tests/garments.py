@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lapel.data.dataset import Dataset, Split
-from lapel.data.synthetic import synthetic_dataset
-from lapel.recipes import parse
+from lapel.data.synthetic.draw import synthetic_dataset
+from lapel.recipes.load import parse
 from lapel.recipes.schema import Recipe
 
 

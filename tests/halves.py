@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lapel.card import Card
 from lapel.engines.onnx import to_onnx
 from lapel.picture import PictureSpec
-from lapel.recipes import parse
+from lapel.recipes.load import parse
 
 CLASSES = ("left", "right", "nothing")
 CARD = Card("halves", CLASSES, PictureSpec(size=8), made={"recipe": "halves", "seed": 0})

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from lapel.data import Dataset, Split
-from lapel.engines import Epoch
+from lapel.engines.protocol import Epoch
 from lapel.engines.weights import packed
 from lapel.metrics import Numbers, Probabilities
-from lapel.recipes import load_recipe
+from lapel.recipes.load import load_recipe
 from lapel.runs import Run, new_run
 
 NAMES = ("bag", "boot", "coat", "dress")

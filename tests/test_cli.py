@@ -19,7 +19,7 @@ from garments import blobs, small_recipe
 from service import running
 
 from lapel.data import save_data
-from lapel.recipes import to_toml
+from lapel.recipes.load import to_toml
 
 Lapel = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,10 +13,10 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from lapel.cli import lapel
-from lapel.compare import compare
+from lapel.comparison import compare
 from lapel.data import Dataset
 from lapel.errors import RunError
-from lapel.evaluate import held_out
+from lapel.evaluation import held_out
 from lapel.runs import Run
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 
 from lapel.commands.data import data
 from lapel.data import CATALOG, FORMS, Dataset, Split, check_data, load_data, save_data
-from lapel.data.catalog import FASHION_CLASSES
 from lapel.data.places import cache_folder, places
-from lapel.data.synthetic import draw
+from lapel.data.registry import FASHION_CLASSES
+from lapel.data.synthetic.draw import draw
 from lapel.errors import DataError
 from lapel.picture import PictureSpec
 

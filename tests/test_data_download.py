@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lapel.data.catalog import CATALOG, DataFile
 from lapel.data.download import fetch, is_https
+from lapel.data.registry import CATALOG, DataFile
 from lapel.errors import DataError, LapelError
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
@@ -189,7 +189,7 @@ def test_only_https_is_asked_unless_told_otherwise(server: Server, tmp_path: Pat
 PROGRAM = f"""
 import sys
 from pathlib import Path
-from lapel.data.catalog import DataFile
+from lapel.data.registry import DataFile
 from lapel.data.download import fetch
 from lapel.errors import LapelError
 if sys.argv[3:]:

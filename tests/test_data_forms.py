@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lapel.data import FORMS, Dataset, Split, load_data, save_data
-from lapel.data.catalog import FASHION_CLASSES, slug
+from lapel.data.registry import FASHION_CLASSES, slug
 from lapel.errors import DataError, LapelError
 from lapel.picture import PictureSpec
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lapel.data import Dataset, Split, load_data
-from lapel.data.catalog import DataFile, Known
 from lapel.data.idx import read_idx, read_idx_folder, write_idx
+from lapel.data.registry import DataFile, Known
 from lapel.errors import DataError
 
 

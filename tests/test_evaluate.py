@@ -13,16 +13,16 @@ from click.testing import CliRunner
 from made_runs import NAMES, made_answers, made_dataset, made_run
 
 from lapel.cli import lapel
-from lapel.commands.judge import _print_report
+from lapel.commands.evaluation import _print_report
 from lapel.commands.paper import paper
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, ModelError, RunError
-from lapel.evaluate import Report, evaluate, held_out, judge
-from lapel.export import export
-from lapel.recipes import load_recipe
+from lapel.evaluation import Report, evaluate, held_out, judge
+from lapel.exporting import export
+from lapel.recipes.load import load_recipe
 from lapel.runs import Run, dataset_of, open_run
 from lapel.tagger import load_tagger
-from lapel.train import train
+from lapel.trainer import train
 
 
 @pytest.fixture(scope="module")

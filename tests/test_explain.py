@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 import lapel
-from lapel.data.synthetic import draw
+from lapel.data.synthetic.draw import draw
 from lapel.explain import heat_map, overlay
-from lapel.tagger import Tagger, less_rejected
+from lapel.tagger import Tagger, discount_rejects
 
 Pictures = NDArray[np.uint8]
 Shares = NDArray[np.floating]
@@ -149,7 +149,7 @@ def scenes(count: int, size: int, channels: int) -> tuple[Pictures, NDArray[np.b
 
 def kept(tagger: Tagger, pictures: Pictures) -> Shares:
     """The probabilities, less what the network would rather refuse."""
-    return less_rejected(*tagger.answers(pictures))
+    return discount_rejects(*tagger.answers(pictures))
 
 
 @pytest.mark.parametrize(("model", "count"), [("fashion-mnist", 12), ("photo", 40)])

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from lapel.data.catalog import FASHION_CLASSES
 from lapel.data.dataset import Dataset, Split
-from lapel.engines import load_engine
+from lapel.data.registry import FASHION_CLASSES
+from lapel.engines.protocol import load_engine
 from lapel.engines.weights import draw, packed
 from lapel.environment import environment
 from lapel.errors import LapelError, ModelError, RunError
-from lapel.export import card_of, export
+from lapel.exporting import card_of, export
 from lapel.picture import PictureSpec
-from lapel.recipes import parse
+from lapel.recipes.load import parse
 from lapel.recipes.plan import plan
 from lapel.runs import Run, new_run
 from lapel.tagger import load_tagger
 
 # `lapel.export` by itself is the function.
-MODULE: Any = importlib.import_module("lapel.export")
+MODULE: Any = importlib.import_module("lapel.exporting")
 
 RECIPE = parse(
     {

@@ -14,15 +14,15 @@ import torch
 from garments import blobs, small_recipe
 from torch import nn
 
-from lapel.bring import import_model
 from lapel.data.dataset import Dataset
 from lapel.engines.weights import packed
 from lapel.errors import LapelError, ModelError
-from lapel.evaluate import evaluate
-from lapel.export import export
-from lapel.recipes import load_recipe, parse
+from lapel.evaluation import evaluate
+from lapel.exporting import export
+from lapel.importing import import_model
+from lapel.recipes.load import load_recipe, parse
 from lapel.tagger import load_tagger
-from lapel.train import train
+from lapel.trainer import train
 
 
 @pytest.fixture(autouse=True)

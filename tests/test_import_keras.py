@@ -15,10 +15,10 @@ from elsewhere import SCALED, Floats, dataset, held, learned, readout, softmax
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed (pip install 'lapel[keras]')")
 
-from lapel.bring import Imported, import_model
 from lapel.engines.backend import load_keras
 from lapel.errors import ModelError
-from lapel.foreign.convert import quiet
+from lapel.importers.convert import quiet
+from lapel.importing import Imported, import_model
 from lapel.tagger import load_tagger
 
 # What Keras and h5py warn of when they write and when tutorials use old ways.
@@ -432,7 +432,7 @@ def test_a_config_that_is_none_is_refused(keras: Any, text: str) -> None:
 
 def test_what_onnx_has_no_operation_for_is_named(keras: Any) -> None:
     from lapel.engines.backend import load_tensorflow
-    from lapel.foreign.convert import converted
+    from lapel.importers.convert import converted
 
     tensorflow = load_tensorflow()
     with pytest.raises(ModelError, match="no operation for Igamma"):

@@ -19,11 +19,11 @@ from elsewhere import SCALED, Floats, dataset, held, learned, readout, softmax
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from lapel.bring import Imported, import_model
 from lapel.data import save_data
 from lapel.data.dataset import Dataset, Split
 from lapel.errors import LapelError, ModelError
-from lapel.evaluate import evaluate
+from lapel.evaluation import evaluate
+from lapel.importing import Imported, import_model
 from lapel.tagger import load_tagger
 
 

@@ -12,10 +12,10 @@ from elsewhere import SCALED, dataset, held, learned, readout, softmax
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed (pip install 'lapel[keras]')")
 
-from lapel.bring import Imported, import_model
 from lapel.engines.backend import load_keras, load_tensorflow
 from lapel.errors import ModelError
-from lapel.foreign.convert import quiet
+from lapel.importers.convert import quiet
+from lapel.importing import Imported, import_model
 from lapel.tagger import load_tagger
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what TensorFlow finds to say when it saves

@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 
 from lapel.data import load_data
 from lapel.data.dataset import Dataset
-from lapel.engines import load_engine
 from lapel.engines.backend import load_keras
+from lapel.engines.protocol import load_engine
 from lapel.engines.weights import draw
 from lapel.errors import LapelError, MissingExtra, ModelError
-from lapel.evaluate import evaluate
-from lapel.export import export
+from lapel.evaluation import evaluate
+from lapel.exporting import export
 from lapel.metrics import wilson_interval
-from lapel.recipes import load_recipe, named_recipes, parse
+from lapel.recipes.load import load_recipe, named_recipes, parse
 from lapel.recipes.plan import plan
 from lapel.recipes.schema import Recipe
 from lapel.runs import Run
 from lapel.tagger import load_tagger
-from lapel.train import train
+from lapel.trainer import train
 
 try:
     keras = load_keras()

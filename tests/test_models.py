@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import lapel
-from lapel.data.synthetic import draw
+from lapel.data.synthetic.draw import draw
 from lapel.picture import PictureSpec, read_picture
-from lapel.recipes import parse
+from lapel.recipes.load import parse
 from lapel.runs import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "models"))
 
+import backgrounds
 import fashion_mnist
-import grounds
-import judge
-import known
-import learn
 import photo
+import rejection
+import robustness
 import scenes
 import shoes
+import training
 
 Pictures = NDArray[np.uint8]
 
@@ -41,7 +41,7 @@ def channels_first(pictures: Pictures) -> torch.Tensor:
 # Grounds, and what is no garment
 
 
-@pytest.mark.parametrize("of", [grounds.grounds, grounds.nothings])
+@pytest.mark.parametrize("of", [backgrounds.grounds, backgrounds.nothings])
 def test_drawn_things_follow_from_their_seed(of: Callable[..., Pictures]) -> None:
     drawn = of(12, 40, seed=3)
     assert (drawn.shape, drawn.dtype) == ((12, 40, 40, 3), np.uint8)
@@ -49,11 +49,11 @@ def test_drawn_things_follow_from_their_seed(of: Callable[..., Pictures]) -> Non
     assert (of(12, 40, seed=4) != drawn).mean() > 0.5
 
 
-@pytest.mark.parametrize("kind", grounds.KINDS)
+@pytest.mark.parametrize("kind", backgrounds.KINDS)
 def test_things_of_every_kind(kind: str) -> None:
-    drawn = grounds.nothings(8, 28, 1, kind)
+    drawn = backgrounds.nothings(8, 28, 1, kind)
     assert (drawn.shape, drawn.dtype) == ((8, 28, 28, 3), np.uint8)
-    assert (grounds.nothings(8, 28, 1, kind) == drawn).all()
+    assert (backgrounds.nothings(8, 28, 1, kind) == drawn).all()
     assert len({picture.tobytes() for picture in drawn}) == 8
     flat = drawn.reshape(8, -1).std(1)
     assert (flat < 6).all() if kind == "blank" else flat.mean() > 6
@@ -62,9 +62,9 @@ def test_things_of_every_kind(kind: str) -> None:
 def test_things_come_small_or_wide_or_tall_as_well() -> None:
     slope = np.add.outer(np.arange(40), np.arange(40)).astype(np.uint8)
     drawn = np.broadcast_to(slope[:, :, None], (60, 40, 40, 3))
-    given = grounds.as_given(drawn, 2)
+    given = backgrounds.as_given(drawn, 2)
     assert (given.shape, given.dtype) == (drawn.shape, np.uint8)
-    assert (grounds.as_given(drawn, 2) == given).all()
+    assert (backgrounds.as_given(drawn, 2) == given).all()
     unchanged = (given == drawn).all((1, 2, 3))
     padded = (np.ptp(given[:, :, 0], axis=1) == 0).all(1) | (np.ptp(given[:, 0], axis=1) == 0).all(1)
     assert 10 < unchanged.sum() < 30
@@ -281,17 +281,17 @@ def test_answers_to_the_same_photo_lie_apart() -> None:
     first, second = torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 1.0]])
     shares = [logits.softmax(1) for logits in (first, second)]
     both_ways = sum(float((one * (one / other).log()).sum()) for one, other in (shares, shares[::-1]))
-    assert float(learn._apart(torch.cat([first, second]))) == pytest.approx(both_ways)
-    assert float(learn._apart(torch.cat([first, first]))) == 0
+    assert float(training._apart(torch.cat([first, second]))) == pytest.approx(both_ways)
+    assert float(training._apart(torch.cat([first, first]))) == 0
 
 
 def test_the_teachers_word_is_half() -> None:
     labels = torch.tensor([2, 0])
-    sure = learn.taught(labels)
+    sure = training.taught(labels)
     assert sure[0, 2] == pytest.approx(0.9 + 0.1 / 12)
     assert sure.sum(1).tolist() == pytest.approx([1, 1])
     teacher = torch.eye(10)[[3, 0]]
-    half = learn.taught(labels, teacher)
+    half = training.taught(labels, teacher)
     assert half[0, 3] == pytest.approx(0.5 + 0.05 / 12)
     assert half[0, 2] == pytest.approx((0.9 + 0.1 / 12) / 2)
     assert half[1, 0] == pytest.approx((1 + 0.9 + 0.1 / 12) / 2)
@@ -302,14 +302,14 @@ def test_surroundings_have_no_garment_in_them() -> None:
     photos, masks = torch.from_numpy(noise), torch.zeros(20, 1, 96, 96, dtype=torch.uint8)
     masks[:, :, :, 40:] = 255
     photos[:, :, :, 40:] += 150
-    pieces = learn.surroundings(photos, masks, 64, 0)
+    pieces = training.surroundings(photos, masks, 64, 0)
     assert pieces.shape[1:] == (3, 64, 64)
     assert len(pieces) > 5
     # Of a piece at most three hundredths may be garment: a column of the 32 that it has.
     assert (pieces > 120).float().mean((1, 2, 3)).max() < 0.05
-    assert torch.equal(learn.surroundings(photos, masks, 64, 0), pieces)
-    assert learn.surroundings(photos, torch.full_like(masks, 255), 64, 0).shape == (0, 3, 64, 64)
-    assert len(learn.surroundings(torch.full_like(photos, 7), torch.zeros_like(masks), 64, 0)) == 0
+    assert torch.equal(training.surroundings(photos, masks, 64, 0), pieces)
+    assert training.surroundings(photos, torch.full_like(masks, 255), 64, 0).shape == (0, 3, 64, 64)
+    assert len(training.surroundings(torch.full_like(photos, 7), torch.zeros_like(masks), 64, 0)) == 0
 
 
 def test_a_second_look_counts_as_much_as_the_first() -> None:
@@ -322,9 +322,9 @@ def test_a_second_look_counts_as_much_as_the_first() -> None:
 
     chain: Any = Sided()
     pictures = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
-    first = judge.softmax(learn.answers(chain, pictures))
-    mirrored = judge.softmax(learn.answers(chain, np.ascontiguousarray(pictures[:, :, ::-1])))
-    found = learn.shares_of(chain, pictures)
+    first = robustness.softmax(training.answers(chain, pictures))
+    mirrored = robustness.softmax(training.answers(chain, np.ascontiguousarray(pictures[:, :, ::-1])))
+    found = training.shares_of(chain, pictures)
     best = np.sort(first[:, :10], 1)
     doubtful = best[:, -2] > 0.5 * best[:, -1]
     assert 0 < doubtful.sum() < 40
@@ -343,7 +343,7 @@ def by_brightness(pictures: Pictures) -> NDArray[np.float64]:
 
 
 def test_findings_count_what_changes() -> None:
-    findings = judge.Findings(PictureSpec(size=16, channels=3), 2)
+    findings = robustness.Findings(PictureSpec(size=16, channels=3), 2)
     dark, light = Image.new("RGB", (40, 40), (30,) * 3), Image.new("RGB", (40, 40), (140,) * 3)
     findings.change(by_brightness, [dark, light], np.array([0, 1]))
     findings.change(by_brightness, [light], np.array([1]))
@@ -355,7 +355,7 @@ def test_findings_count_what_changes() -> None:
 
 
 def test_findings_on_plain_ground() -> None:
-    findings = judge.Findings(PictureSpec(size=16, channels=3), 2)
+    findings = robustness.Findings(PictureSpec(size=16, channels=3), 2)
     image, mask = Image.new("RGB", (40, 40), (30,) * 3), np.zeros((1, 10, 10))
     # Nothing is cut out, so that the ground alone is judged: white is bright, black is dark.
     findings.lay(by_brightness, [image], mask, np.array([0]), np.array([True]))
@@ -378,7 +378,7 @@ def test_a_garment_on_another_ground() -> None:
     """The mask is that of the squared picture, so of a tall photo its middle columns count."""
     mask = np.zeros((20, 20))
     mask[:10] = 1
-    laid = np.asarray(judge.on_ground(Image.new("RGB", (30, 60), (200, 0, 0)), mask, 255))
+    laid = np.asarray(robustness.on_ground(Image.new("RGB", (30, 60), (200, 0, 0)), mask, 255))
     assert (laid[:25] == (200, 0, 0)).all()
     assert (laid[35:] == 255).all()
 
@@ -428,11 +428,11 @@ def test_the_making_of_the_photo_model(
     assert tagger.card.rejects == ("not one of the classes", "no garment found")
     assert "21 phone photos" in str(tagger.card.made["trained on"])
     shares, rejected = tagger.answers(photos.pictures)
-    assert tagger.card.second_look == pytest.approx(learn.SECOND_LOOK ** (1 / tagger.card.temperature))
+    assert tagger.card.second_look == pytest.approx(training.SECOND_LOOK ** (1 / tagger.card.temperature))
     # So little is known that it looks twice at everything.
     both = [photos.pictures, np.ascontiguousarray(photos.pictures[:, :, ::-1])]
-    views = np.stack([learn.answers(making.whole().chain, pictures) for pictures in both])
-    wanted = judge.softmax(views / tagger.card.temperature).mean(0)
+    views = np.stack([training.answers(making.whole().chain, pictures) for pictures in both])
+    wanted = robustness.softmax(views / tagger.card.temperature).mean(0)
     told = np.concatenate([shares * (1 - rejected.sum(1, keepdims=True)), rejected], 1)
     # It has learned next to nothing: its answers lie 0.003 apart, and from those of eight bits 0.001.
     assert np.abs(told - wanted).max() < 0.01
@@ -536,11 +536,11 @@ def test_what_a_model_knows_is_printed(
     path = tmp_path / "model.onnx"
     path.write_bytes(made[0])
     origin = str(run.environment["dataset"]["origin"])
-    monkeypatch.setattr(sys, "argv", ["known.py", str(path), "--data", origin, "--digits", origin])
-    monkeypatch.setattr(known, "DRAWN", 40)
-    known.main()
+    monkeypatch.setattr(sys, "argv", ["rejection.py", str(path), "--data", origin, "--digits", origin])
+    monkeypatch.setattr(rejection, "DRAWN", 40)
+    rejection.main()
     head, *rows = capsys.readouterr().out.strip().splitlines()
     assert head.endswith("of 200 test pictures accepted")
     names = [row.split(" | ")[0].strip("| ") for row in rows[3:]]
-    assert names == ["MNIST's digits", *(f"drawn {kind}" for kind in grounds.KINDS)]
+    assert names == ["MNIST's digits", *(f"drawn {kind}" for kind in backgrounds.KINDS)]
     assert all(row.count("|") == 5 for row in rows[1:])

@@ -18,7 +18,7 @@ from lapel.engines.onnx import to_onnx
 from lapel.engines.weights import draw
 from lapel.errors import ModelError, RecipeError
 from lapel.picture import PictureSpec
-from lapel.recipes import parse
+from lapel.recipes.load import parse
 from lapel.recipes.plan import plan
 from lapel.recipes.schema import Recipe
 

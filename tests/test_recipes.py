@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from lapel.errors import RecipeError
-from lapel.recipes import load_recipe, named_recipes, parse, to_toml
+from lapel.recipes.load import load_recipe, named_recipes, parse, to_toml
 from lapel.recipes.plan import multiplications, parameters, plan
 from lapel.recipes.schema import Recipe
 

@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lapel.data import Dataset
-from lapel.engines import Epoch
+from lapel.engines.protocol import Epoch
 from lapel.errors import MissingExtra, RunError
-from lapel.evaluate import Report, held_out, judge
+from lapel.evaluation import Report, held_out, judge
 from lapel.files import write_atomic
 from lapel.report import figures, style
 from lapel.report.page import write_report

@@ -26,19 +26,19 @@ pytest.importorskip("httptools", reason="the extra serve is not installed")
 pytest.importorskip("jsonschema", reason="the extra test is not installed")
 
 import jsonschema
+from lapel.serve.telemetry.registry.logs import Log
+from lapel.serve.telemetry.registry.registry import Telemetry
 from PIL import Image
 from service import Service, running
 
 from lapel import __version__
 from lapel.commands.serve import serve
-from lapel.data.synthetic import draw
-from lapel.serve.access import Access
-from lapel.serve.app import App
-from lapel.serve.desk import Desk
-from lapel.serve.logs import Log
-from lapel.serve.models import Models
-from lapel.serve.openapi import docs_page, document
-from lapel.serve.telemetry import Telemetry
+from lapel.data.synthetic.draw import draw
+from lapel.serve.api.app import App
+from lapel.serve.api.auth import Access
+from lapel.serve.api.openapi import docs_page, document
+from lapel.serve.inference.batcher import Batcher
+from lapel.serve.inference.models import Models
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def test_everything_in_the_document_is_used() -> None:
 def answered() -> set[tuple[str, str]]:
     """The methods and addresses that the app answers, as its own tables say."""
     telemetry = Telemetry(["/tag"], ["photo"])
-    app = App(Models(), Desk(), Access(), Log(), telemetry, telemetry.worker(0))
+    app = App(Models(), Batcher(), Access(), Log(), telemetry, telemetry.worker(0))
     plain = {(method, path) for path, (method, _) in app._routes.items()}
     files = {("GET", path) for path in app._files if not path.startswith("/page/")}
     assert any(path.startswith("/page/") for path in app._files)

@@ -14,10 +14,9 @@ import pytest
 
 pytest.importorskip("httptools", reason="the extra serve is not installed")
 
+from lapel.serve.http.messages.messages import Bounds, HttpError, Request, Response, busy
+from lapel.serve.http.messages.server import HttpServer
 from service import eventually, received
-
-from lapel.serve.http import Bounds, HttpError, Request, Response, busy
-from lapel.serve.server import HttpServer
 
 
 class Echo:

@@ -19,7 +19,7 @@ from PIL import Image
 from service import Service
 
 import lapel
-from lapel.data.synthetic import draw
+from lapel.data.synthetic.draw import draw
 from lapel.tagger import Tagger
 
 api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")

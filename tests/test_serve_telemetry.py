@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from lapel.serve.telemetry.registry.counters import REASONS
+from lapel.serve.telemetry.registry.prometheus import Sample, lines
+from lapel.serve.telemetry.registry.registry import Hour, Telemetry
 
 from lapel.card import Card
 from lapel.errors import PictureError
 from lapel.picture import PictureSpec
-from lapel.serve.counters import REASONS
-from lapel.serve.prometheus import Sample, lines
-from lapel.serve.telemetry import Hour, Telemetry
 from lapel.tagger import Tag
 
 pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
@@ -164,7 +164,7 @@ def test_workers_that_count_at_once_lose_nothing() -> None:
 import os
 from lapel.card import Card
 from lapel.picture import PictureSpec
-from lapel.serve.telemetry import Telemetry
+from lapel.serve.telemetry.registry import Telemetry
 from lapel.tagger import Tag
 
 counts = Telemetry(["/tag"], ["photo"], workers=4, clock=lambda: 6e7)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import lapel
-from lapel.data.catalog import FASHION_CLASSES
-from lapel.data.synthetic import draw
+from lapel.data.registry import FASHION_CLASSES
+from lapel.data.synthetic.draw import draw
 from lapel.picture import PictureSpec
 from lapel.tagger import Tagger, model_path, shipped_models
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lapel.data.catalog import FASHION_CLASSES
-from lapel.data.synthetic import CLASS_NAMES, draw, synthetic_dataset
+from lapel.data.registry import FASHION_CLASSES
+from lapel.data.synthetic.draw import CLASS_NAMES, draw, synthetic_dataset
 from lapel.errors import DataError
 
 

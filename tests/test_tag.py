@@ -14,17 +14,17 @@ from garments import small_recipe
 from halves import CARD, DOUBTING, bright, write_model
 from PIL import Image
 
-from lapel.commands.export import export as export_command
+from lapel.commands.exporting import export as export_command
 from lapel.commands.tag import tag as tag_command
 from lapel.errors import LapelError, ModelError, PictureError, RunError
-from lapel.export import Exported
-from lapel.recipes import to_toml
+from lapel.exporting import Exported
+from lapel.recipes.load import to_toml
 from lapel.runs import Run
 from lapel.tag import Catalogue, tag_catalogue
 from lapel.tagger import Tag, Untagged, load_tagger
 
 # `lapel.export` by itself is the function.
-MODULE: Any = importlib.import_module("lapel.export")
+MODULE: Any = importlib.import_module("lapel.exporting")
 
 
 @pytest.fixture

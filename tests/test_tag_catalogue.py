@@ -21,7 +21,7 @@ from PIL import Image
 from lapel.card import Card
 from lapel.commands.tag import tag as tag_command
 from lapel.errors import DataError, LapelError, MissingExtra, PictureError
-from lapel.files import alone
+from lapel.files import locked
 from lapel.tag import Catalogue, Photo, tag_catalogue
 from lapel.tag.sorting import Sorting
 from lapel.tagger import Tag, Untagged, load_tagger
@@ -382,7 +382,7 @@ def test_a_file_of_something_else_is_left_alone(
 
 def test_one_process_at_a_time_writes_a_file(photos: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.csv"
-    with alone(out):
+    with locked(out):
         assert "another process is writing it" in str(refused(photos, "--model", model, "--out", out))
 
 

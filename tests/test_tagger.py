@@ -21,7 +21,7 @@ from lapel.decode import Limits
 from lapel.engines.onnx import to_onnx
 from lapel.engines.weights import draw
 from lapel.errors import ModelError, PictureError
-from lapel.recipes import parse
+from lapel.recipes.load import parse
 from lapel.recipes.plan import plan
 from lapel.tagger import Tag, Tagger, Untagged, load_tagger, model_path, shipped_models
 

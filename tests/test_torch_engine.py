@@ -9,12 +9,12 @@ from garments import blobs, small_recipe
 from torch import nn
 
 from lapel.data.dataset import Dataset
-from lapel.engines import Epoch, load_engine
+from lapel.engines.protocol import Epoch, load_engine
 from lapel.engines.torch.device import choose_device, choose_precision
 from lapel.engines.torch.fitting import Fitting
 from lapel.engines.weights import draw, to_pytorch
 from lapel.errors import LapelError
-from lapel.recipes import load_recipe, parse
+from lapel.recipes.load import load_recipe, parse
 from lapel.recipes.plan import plan
 from lapel.recipes.schema import Recipe
 

@@ -18,11 +18,11 @@ import pytest
 from garments import blobs, garments, small_recipe
 
 from lapel.data import save_data
-from lapel.engines import Epoch, load_engine
+from lapel.engines.protocol import Epoch, load_engine
 from lapel.errors import LapelError, MissingExtra, RunError
-from lapel.recipes import load_recipe
+from lapel.recipes.load import load_recipe
 from lapel.runs import Run, list_runs, new_run, open_run
-from lapel.train import resume, train
+from lapel.trainer import resume, train
 
 
 @pytest.fixture(autouse=True)
@@ -177,15 +177,15 @@ def test_a_second_process_in_the_same_run_is_refused() -> None:
     run = new_run(small_recipe(), {})
     code = (
         "import sys, time; from lapel.runs import open_run\n"
-        f"with open_run({str(run.path.resolve())!r}).alone(): print('held', flush=True); time.sleep(60)"
+        f"with open_run({str(run.path.resolve())!r}).locked(): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match="another process is training in this run"), run.alone():
+        with pytest.raises(RunError, match="another process is training in this run"), run.locked():
             pass
         other.kill()
-    with run.alone():  # the lock ended with the process
+    with run.locked():  # the lock ended with the process
         pass
 
 
@@ -293,7 +293,7 @@ def test_kill_9_at_any_moment_and_the_end_is_the_same_to_the_bit(engine: str, tm
     expected = train(ENDURING, data, engine=engine, path="whole")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["torch", "lapel.train", "lapel.data", "garments", f"lapel.engines.{engine}", __name__]
+        ["torch", "lapel.trainer", "lapel.data", "garments", f"lapel.engines.{engine}", __name__]
     )
     random = np.random.default_rng(int(time.time()))
     path, under_way = tmp_path / "killed", tmp_path / "under-way"

@@ -10,11 +10,9 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 # Where each public name lives; it is imported when first asked for, so that `import lapel` costs nothing.
 _HOMES = {
@@ -22,18 +20,18 @@ _HOMES = {
     "LapelError": "errors",
     "Run": "runs",
     "Tagger": "tagger",
-    "compare": "compare",
-    "evaluate": "evaluate",
-    "export": "export",
-    "import_model": "bring",
+    "compare": "comparison",
+    "evaluate": "evaluation",
+    "export": "exporting",
+    "import_model": "importing",
     "list_runs": "runs",
     "load_data": "data",
-    "load_recipe": "recipes",
+    "load_recipe": "recipes.load",
     "load_tagger": "tagger",
     "open_run": "runs",
-    "resume": "train",
+    "resume": "trainer",
     "save_data": "data",
-    "train": "train",
+    "train": "trainer",
     "write_report": "report.page",
 }
 
@@ -58,18 +56,18 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .bring import import_model
-    from .compare import compare
+    from .comparison import compare
     from .data import load_data, save_data
     from .data.dataset import Dataset
     from .errors import LapelError
-    from .evaluate import evaluate
-    from .export import export
-    from .recipes import load_recipe
+    from .evaluation import evaluate
+    from .exporting import export
+    from .importing import import_model
+    from .recipes.load import load_recipe
     from .report.page import write_report
     from .runs import Run, list_runs, open_run
     from .tagger import Tagger, load_tagger
-    from .train import resume, train
+    from .trainer import resume, train
 
 
 def __getattr__(name: str) -> Any:
@@ -82,14 +80,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps `lapel.train` the function: importing the file `train.py` would put the module in its place."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from . import __version__
+from ._version import __version__
 from .errors import LapelError
 
 # Where each verb is: its file and its name there.
@@ -17,11 +17,11 @@ _VERBS = {
     "data": "data:data",
     "recipes": "runs:recipes",
     "train": "train:train",
-    "import": "bring:import_",
+    "import": "importing:import_",
     "runs": "runs:runs",
-    "evaluate": "judge:evaluate",
-    "compare": "judge:compare",
-    "export": "export:export",
+    "evaluate": "evaluation:evaluate",
+    "compare": "evaluation:compare",
+    "export": "exporting:export",
     "tag": "tag:tag",
     "serve": "serve:serve",
 }

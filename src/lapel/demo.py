@@ -12,13 +12,13 @@ import numpy as np
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .errors import DataError
-from .evaluate import Report, evaluate
-from .export import export
+from .evaluation import Report, evaluate
+from .exporting import export
 from .files import write_atomic
 from .report.page import write_report
 from .runs import Run
 from .tagger import Tag, load_tagger
-from .train import Watch, train
+from .trainer import Watch, train
 
 _RECIPE = "cnn-fast"
 _TAGGED = 3

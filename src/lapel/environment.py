@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from ._version import __version__
 from .data.dataset import Dataset, Split
 from .recipes.plan import parameters, plan
 from .recipes.schema import Recipe

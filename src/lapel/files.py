@@ -27,7 +27,7 @@ def write_atomic(path: Path, write: bytes | str | Callable[[BinaryIO], None]) ->
     """
     path = Path(path)
     temporary: Path | None = None
-    with told_kindly(path):
+    with file_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -48,7 +48,7 @@ def write_atomic(path: Path, write: bytes | str | Callable[[BinaryIO], None]) ->
             raise
 
 
-def sweep(folder: Path) -> None:
+def remove_partials(folder: Path) -> None:
     """Remove what writers that were killed left half-written in `folder`."""
     for leftover in Path(folder).glob(".*.part"):
         with suppress(OSError):
@@ -56,7 +56,7 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def told_kindly(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Iterator[None]:
     """Turn what the file system refuses into one clear LapelError about `path`."""
     try:
         yield
@@ -78,22 +78,22 @@ def _umask() -> int:
     return mask
 
 
-class Taken(Exception):
+class Locked(Exception):
     """Another process holds the lock, and the caller would not wait."""
 
 
 @contextmanager
-def alone(path: Path, *, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock file at `path`: one process at a time gets past here. The lock ends with the process.
 
-    Raises Taken where another process holds it and `wait` is False.
+    Raises Locked where another process holds it and `wait` is False.
     """
-    with told_kindly(path):
+    with file_errors(path):
         file = path.open("a+b")
     with file:
         while not _lock(file, wait):
             if not wait:
-                raise Taken(path)
+                raise Locked(path)
             time.sleep(0.2)
         yield
 

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from .data import Progress, load_data
 from .data.dataset import Dataset
-from .engines import Engine, Epoch, Weights, load_engine
 from .engines.backend import any_backend
+from .engines.protocol import Engine, Epoch, Weights, load_engine
 from .engines.weights import packed, read_weights
 from .errors import LapelError, RunError, did_you_mean
-from .files import Taken, alone, sweep, told_kindly, write_atomic
+from .files import Locked, file_errors, locked, remove_partials, write_atomic
 from .picture import PictureSpec
-from .recipes import load_recipe, to_toml
+from .recipes.load import load_recipe, to_toml
 from .recipes.schema import Recipe
 
 _RECIPE = "recipe.toml"
@@ -175,14 +175,14 @@ class Run:
         return kept[f"{split}_probabilities"], kept[f"{split}_labels"]
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the run while training in it. Raises RunError where another process does."""
         try:
-            with alone(self.path / ".lock", wait=False):
-                sweep(self.path)
-                sweep(self.path / "checkpoint")
+            with locked(self.path / ".lock", wait=False):
+                remove_partials(self.path)
+                remove_partials(self.path / "checkpoint")
                 yield
-        except Taken as error:
+        except Locked as error:
             raise RunError(
                 f"{self.path}: another process is training in this run.",
                 "Wait for it or stop it, or start a run of your own.",
@@ -193,7 +193,7 @@ class Run:
         if not path.exists():
             return {}
         try:
-            with told_kindly(path), np.load(path, allow_pickle=False) as file:
+            with file_errors(path), np.load(path, allow_pickle=False) as file:
                 return dict(file)
         except (ValueError, EOFError) as error:
             raise RunError(f"{path}: not whole.", "Delete it and evaluate the run again.") from error
@@ -201,7 +201,7 @@ class Run:
     def _json(self, name: str) -> Any:
         path = self.path / name
         try:
-            with told_kindly(path):
+            with file_errors(path):
                 return json.loads(path.read_text())
         except ValueError as error:
             raise RunError(
@@ -213,7 +213,7 @@ class Run:
         if not path.exists():
             return
         try:
-            with told_kindly(path):
+            with file_errors(path):
                 yield from map(json.loads, path.read_text().splitlines())
         except ValueError as error:
             raise RunError(f"{path}: not valid JSON lines.", "The run folder was changed by hand.") from error
@@ -233,7 +233,7 @@ def new_run(recipe: Recipe, environment: Mapping[str, Any], path: Path | None = 
     The folder appears with recipe and environment in it or not at all. Raises RunError where `path` is taken.
     """
     folder = path.parent if path else runs_folder()
-    with told_kindly(folder):
+    with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=".new-run-"))
     try:
@@ -243,7 +243,7 @@ def new_run(recipe: Recipe, environment: Mapping[str, Any], path: Path | None = 
         for target in [path] if path else _free_names(folder, recipe.name):
             if target.exists():
                 continue
-            with told_kindly(target):
+            with file_errors(target):
                 try:
                     return Run(draft.rename(target))
                 except FileExistsError:
@@ -277,7 +277,7 @@ def open_run(name_or_path: str | Path) -> Run:
 def list_runs(folder: Path | None = None) -> list[Run]:
     """The runs in a folder (the usual one), the oldest first."""
     folder = folder or runs_folder()
-    with told_kindly(folder):
+    with file_errors(folder):
         found = [path for path in folder.iterdir() if _is_run(path)] if folder.is_dir() else []
     return [
         Run(path)

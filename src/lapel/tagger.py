@@ -214,11 +214,13 @@ _share = itemgetter(1)
 
 def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:
     """The score (n) of each answer: the confidence, less what is rejected."""
-    found: NDArray[np.float64] = less_rejected(probabilities, rejected).max(axis=1)
+    found: NDArray[np.float64] = discount_rejects(probabilities, rejected).max(axis=1)
     return found
 
 
-def less_rejected(probabilities: NDArray[np.floating], rejected: NDArray[np.floating]) -> NDArray[np.float64]:
+def discount_rejects(
+    probabilities: NDArray[np.floating], rejected: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """The probabilities (n, classes), less what the network would rather refuse."""
     kept = 1 - rejected.sum(axis=1, keepdims=True).astype(np.float64)
     found: NDArray[np.float64] = probabilities * kept

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from .engines import Epoch
+from .engines.protocol import Epoch
 from .errors import MissingExtra
 
 

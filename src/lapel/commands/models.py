@@ -29,8 +29,8 @@ def model_file(name: str) -> str | Path:
         raise ModelError(f'There is no model and no run "{name}".', hint) from error
     model, weights = run.model_path, run.weights_path
     if not model.exists() or (weights.exists() and weights.stat().st_mtime_ns > model.stat().st_mtime_ns):
-        from ..export import export
-        from .export import say_calibration
+        from ..exporting import export
+        from .exporting import say_calibration
 
         click.echo(f"Making the model of {run.name} first.", err=True)
         say_calibration(export(run))

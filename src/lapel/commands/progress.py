@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ..engines import Epoch, Fitting
+    from ..engines.protocol import Epoch, Fitting
     from ..recipes.schema import Recipe
     from ..runs import Run
 

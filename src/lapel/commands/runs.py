@@ -58,7 +58,7 @@ def runs(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def recipes(recipe: str | None, settings: tuple[str, ...], as_json: bool) -> None:
     """List the named recipes, or print RECIPE as TOML, ready to be copied and changed."""
-    from ..recipes import load_recipe, named_recipes, source_text, to_toml
+    from ..recipes.load import load_recipe, named_recipes, source_text, to_toml
 
     if recipe is not None:
         chosen = load_recipe(recipe, settings)

@@ -131,8 +131,8 @@ def serve(
         raise click.UsageError("A token has letters, digits and signs of ASCII, and no spaces.")
     try:
         from .. import serve as service
-        from ..serve.logs import Log
-        from ..serve.models import read_sources
+        from ..serve.inference.models import read_sources
+        from ..serve.telemetry.logs import Log
     except ModuleNotFoundError as error:
         raise MissingExtra("What the service needs", "serve") from error
     from .models import model_file

@@ -61,10 +61,10 @@ def train(
         _refuse_with_resume()
 
     from ..data import load_data
-    from ..recipes import load_recipe
+    from ..recipes.load import load_recipe
     from ..runs import dataset_of, open_run
-    from ..train import resume as go_on
-    from ..train import train as begin
+    from ..trainer import resume as go_on
+    from ..trainer import train as begin
     from .loading import download_progress
     from .progress import TrainingProgress
 

@@ -1,10 +1,10 @@
 """Datasets: by name or from a path, in several forms, read and written."""
 
-from .catalog import CATALOG, Known
 from .check import DataCheck, SplitCheck, check_data
 from .dataset import Dataset, Split
 from .download import Progress
 from .load import load_data
+from .registry import CATALOG, Known
 from .save import FORMS, save_data
 
 __all__ = [

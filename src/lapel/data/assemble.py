@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..picture import PictureSpec
-from .catalog import default_names
 from .dataset import Dataset, Labels, Pictures, Split
+from .registry import default_names
 
 # No dataset that fits into memory is larger; a file that promises more is broken or hostile.
 MOST_BYTES = 16 * 1024**3

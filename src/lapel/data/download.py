@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from ..errors import DataError
-from ..files import alone, told_kindly
-from .catalog import DataFile
+from ..files import file_errors, locked
+from .registry import DataFile
 
 Progress = Callable[[str, int, int | None], None]  # what is done, how much of it, of how much
 
@@ -52,9 +52,9 @@ def fetch(
     or the folder cannot be written.
     """
     fetcher = _Fetcher(folder, mirrors, build_opener(_CarefulRedirects(allow)), progress, timeout, allow)
-    with told_kindly(folder):
+    with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / ".lock"):
+    with locked(folder / ".lock"):
         for file in files:
             if not (folder / file.name).exists():
                 fetcher.fetch(file)
@@ -95,7 +95,7 @@ class _Fetcher:
                         continue
                 reasons.append(f"{mirror}{file.name}: {failure}")
             else:
-                with told_kindly(whole):
+                with file_errors(whole):
                     partial.replace(whole)
                 return
         raise DataError(
@@ -105,7 +105,7 @@ class _Fetcher:
 
     def _fill(self, partial: Path, file: DataFile, url: str) -> None:
         """Bring `partial` to the whole, right file."""
-        with told_kindly(partial), partial.open("a+b") as target:
+        with file_errors(partial), partial.open("a+b") as target:
             digest = hashlib.sha256()
             have = _take_in(target, digest, file.bytes)
             if have < file.bytes:

@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError, PictureError, did_you_mean
-from ..files import told_kindly
+from ..files import file_errors
 from ..picture import Picture, PictureSpec, Source, read_picture
 from .assemble import Arrays, assemble
-from .catalog import FASHION_CLASSES, slug
 from .dataset import Dataset, Split
 from .download import Progress
+from .registry import FASHION_CLASSES, slug
 
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing"}
 _VALIDATION = {"val", "valid", "validation"}
@@ -98,7 +98,7 @@ def write_folder(dataset: Dataset, folder: Path) -> None:
 
 
 def _write_split(split: Split, folders: list[Path]) -> None:
-    with told_kindly(folders[0].parent):
+    with file_errors(folders[0].parent):
         for folder in folders:
             folder.mkdir(parents=True)
     digits = len(str(len(split)))
@@ -107,7 +107,7 @@ def _write_split(split: Split, folders: list[Path]) -> None:
         picture = split.pictures[number]
         image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
         path = folders[split.labels[number]] / f"{number:0{digits}}.png"
-        with told_kindly(path):
+        with file_errors(path):
             image.save(path, compress_level=1)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

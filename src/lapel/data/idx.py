@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..files import write_atomic
 from .assemble import MOST_BYTES, Arrays, assemble, read_bytes
-from .catalog import CATALOG, DataFile, Known
 from .dataset import Dataset, Split
+from .registry import CATALOG, DataFile, Known
 
 PARTS = {"train": "train", "test": "t10k"}
 _GZIP = b"\x1f\x8b"

@@ -9,7 +9,6 @@ from pathlib import Path
 from ..errors import DataError
 from ..picture import PictureSpec
 from .assemble import beside, size
-from .catalog import CATALOG, FASHION_MNIST, SYNTHETIC, Known, find
 from .dataset import Dataset
 from .download import Progress, fetch
 from .folder import read_folder
@@ -17,6 +16,7 @@ from .idx import holds_idx, missing, read_idx_folder
 from .npz import read_npz
 from .parquet import read_parquet
 from .places import cache_folder, places
+from .registry import CATALOG, FASHION_MNIST, SYNTHETIC, Known, find
 from .table import read_csv
 
 
@@ -55,7 +55,7 @@ def load_data(
 
 
 def _drawn(spec: PictureSpec) -> Dataset:
-    from .synthetic import synthetic_dataset
+    from .synthetic.draw import synthetic_dataset
 
     return synthetic_dataset(size=spec.size, channels=spec.channels)
 

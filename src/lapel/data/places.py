@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .catalog import Known
+from .registry import Known
 
 
 @dataclass(frozen=True)

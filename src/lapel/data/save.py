@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DataError, did_you_mean
-from ..files import told_kindly
+from ..files import file_errors
 from .dataset import Dataset
 from .folder import write_folder
 from .idx import write_idx
@@ -51,15 +51,15 @@ def save_data(dataset: Dataset, path: str | os.PathLike[str], form: str, *, over
 
 def _write_folder(dataset: Dataset, target: Path, write: Callable[[Dataset, Path], None]) -> None:
     """Write beside `target`, then exchange the two."""
-    with told_kindly(target):
+    with file_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         room = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
     try:
         new, old = room / "new", room / "old"
-        with told_kindly(target):
+        with file_errors(target):
             new.mkdir()
         write(dataset, new)
-        with told_kindly(target):
+        with file_errors(target):
             if target.exists():
                 _only_holds(target, {path.name for path in new.iterdir()})
                 target.rename(old)

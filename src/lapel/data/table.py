@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, LapelError
-from ..files import told_kindly, write_atomic
+from ..files import file_errors, write_atomic
 from .assemble import Arrays, assemble, beside, square
 from .dataset import Dataset, Split
 
@@ -66,7 +66,7 @@ class NoLabelsError(DataError):
 
 def _read(path: Path) -> Arrays:
     try:
-        with told_kindly(path), path.open("rb") as file:
+        with file_errors(path), path.open("rb") as file:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", "replace")
             label, pixels = pixel_columns(path, [name.strip(' "\r\n') for name in header.split(",")])
             blocks = []

@@ -25,7 +25,7 @@ from ..recipes.schema import (
     Recipe,
     Residual,
 )
-from . import Weights
+from .protocol import Weights
 from .weights import fitted
 
 if TYPE_CHECKING:

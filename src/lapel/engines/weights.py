@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingExtra, ModelError
-from ..files import told_kindly
+from ..files import file_errors
 from ..recipes.plan import Step, walk
 from ..recipes.schema import BatchNorm, Dense, Flatten, Residual
-from . import Weights
+from .protocol import Weights
 
 PYTORCH_ENDINGS = (".pth", ".pt")
 
@@ -93,7 +93,7 @@ def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:
     except ModuleNotFoundError as error:
         raise MissingExtra("safetensors", "train") from error
     try:
-        with told_kindly(path), safe_open(path, framework="numpy") as file:
+        with file_errors(path), safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except SafetensorError as error:
         raise ModelError(

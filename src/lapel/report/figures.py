@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..data.dataset import Dataset, Labels, Pictures
-    from ..engines import Epoch
-    from ..evaluate import Report
+    from ..engines.protocol import Epoch
+    from ..evaluation import Report
 
 SHOWN = 24  # pictures in a figure of samples
 _WORDS = 20  # classes up to which the cells of a confusion matrix carry figures

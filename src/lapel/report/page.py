@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from .. import metrics
 from ..data.dataset import Dataset, Split
-from ..engines import Epoch
+from ..engines.protocol import Epoch
 from ..errors import LapelError, MissingExtra, RunError
-from ..evaluate import Report, answers_of, held_for, held_out
-from ..files import told_kindly, write_atomic
-from ..recipes import to_toml
+from ..evaluation import Report, answers_of, held_for, held_out
+from ..files import file_errors, write_atomic
+from ..recipes.load import to_toml
 from ..runs import Run
 from ..tagger import Tagger
 from . import figures
@@ -96,7 +96,7 @@ def write_report(
             write_atomic(path, pngs[name])
         else:
             # An earlier report may have drawn what this one has no use for.
-            with told_kindly(path):
+            with file_errors(path):
                 path.unlink(missing_ok=True)
     content = {
         "report": report,

@@ -13,14 +13,14 @@ from typing import Any
 
 from ..decode import Limits
 from ..errors import LapelError
-from .access import Access
-from .app import ROUTES
-from .channel import Channel
-from .http import Bounds
-from .logs import Log
-from .overseer import Overseer
-from .telemetry import Telemetry
-from .worker import BACKLOG, Worker
+from .api.app import ROUTES
+from .api.auth import Access
+from .http.messages import Bounds
+from .processes.channel import Channel
+from .processes.supervisor import Supervisor
+from .processes.worker import BACKLOG, Worker
+from .telemetry.logs import Log
+from .telemetry.registry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     if settings.workers == 1:
         _run(Worker(settings, telemetry, ready=say_ready, listening=listening).live())
     elif hasattr(os, "fork"):
-        Overseer(settings.workers, listening, start, say_ready, settings.log, settings.grace).live()
+        Supervisor(settings.workers, listening, start, say_ready, settings.log, settings.grace).live()
     else:
         raise LapelError("Several workers need a system that can fork.", "Serve with --workers 1.")
 

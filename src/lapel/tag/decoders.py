@@ -26,7 +26,7 @@ from ..decode import Limits, source_name
 from ..errors import LapelError, PictureError
 from ..picture import Picture, PictureSpec
 from ..runtime import cores
-from .catalogue import Photo
+from .inputs import Photo
 from .worker import receive, send
 
 _PHOTOS = 64  # asked of a process at once

@@ -14,7 +14,7 @@ from ..decode import decode, source_name
 from ..errors import PictureError
 from ..files import write_atomic
 from ..tagger import Tag, Tagger
-from .catalogue import Photo
+from .inputs import Photo
 from .pipeline import Row
 
 MOST = 500  # photos on a page, which holds them all within itself

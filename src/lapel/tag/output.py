@@ -17,9 +17,9 @@ from typing import BinaryIO, Self
 
 from ..decode import source_name
 from ..errors import LapelError
-from ..files import Taken, alone, told_kindly, write_atomic
+from ..files import Locked, file_errors, locked, write_atomic
 from ..tagger import Tagger
-from .catalogue import Photo
+from .inputs import Photo
 from .pipeline import Row, tag_catalogue
 from .rows import Form, read_parquet, write_parquet
 
@@ -48,17 +48,17 @@ class Output:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            with told_kindly(self._journal):
+            with file_errors(self._journal):
                 self._journal.parent.mkdir(parents=True, exist_ok=True)
             if self._parquet and self.path.exists() and not self._journal.exists() and not self._anew:
                 self._unpack()
             try:
-                stack.enter_context(alone(self._journal, wait=False))
-            except Taken as error:
+                stack.enter_context(locked(self._journal, wait=False))
+            except Locked as error:
                 raise LapelError(
                     f"{self.path}: another process is writing it.", "Let it end, or choose another --out."
                 ) from error
-            with told_kindly(self._journal):
+            with file_errors(self._journal):
                 # Without a buffer of Python's: what was written is in the hands of the system.
                 self._file = stack.enter_context(self._journal.open("r+b", buffering=0))
                 if self._anew:
@@ -77,7 +77,7 @@ class Output:
 
         Raises LapelError where the file holds something else, or rows of another model.
         """
-        with told_kindly(self._journal), self._journal.open("rb") as file:
+        with file_errors(self._journal), self._journal.open("rb") as file:
             header = file.read(len(self._form.header))
             torn = not self._form.header.startswith(header)
             if torn or (len(header) < len(self._form.header) and file.read(1)):
@@ -97,7 +97,7 @@ class Output:
                         ) from error
                     yield row
                     self._size += len(line)
-        with told_kindly(self._journal):
+        with file_errors(self._journal):
             self._file.truncate(self._size)
             self._file.seek(self._size)
         if not self._size:
@@ -113,14 +113,14 @@ class Output:
         """Write what is held; make the Parquet file of it, where that was asked for."""
         self._write(sync=True)
         if self._parquet:
-            with told_kindly(self._journal), self._journal.open("rb") as file:
+            with file_errors(self._journal), self._journal.open("rb") as file:
                 rows = map(json.loads, file)
                 write_atomic(self.path, lambda whole: write_parquet(rows, whole))
             self._journal.unlink()
 
     def _write(self, *, sync: bool) -> None:
         data, self._rows = b"".join(self._rows), []
-        with told_kindly(self._journal):
+        with file_errors(self._journal):
             while data:
                 written = self._file.write(data)
                 data = data[written:]
@@ -144,7 +144,7 @@ class Output:
     def _unpack(self) -> None:
         """Make the finished Parquet file rows again, so that it can be compared and gone on with."""
         try:
-            with told_kindly(self.path), self.path.open("rb") as file:
+            with file_errors(self.path), self.path.open("rb") as file:
                 lines = (json.dumps(row).encode() + b"\n" for row in read_parquet(file))
                 write_atomic(self._journal, lambda part: part.writelines(lines))
         except (ValueError, TypeError) as error:

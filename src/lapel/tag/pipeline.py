@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import PictureError
 from ..tagger import Tag, Tagger, Untagged
-from .catalogue import Photo
+from .inputs import Photo
 
 if TYPE_CHECKING:
     from .decoders import Read

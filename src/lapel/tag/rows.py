@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from ..errors import PictureError
 from ..tagger import UNSURE, Tag, Tagger, Untagged
-from .catalogue import pyarrow
+from .inputs import pyarrow
 from .pipeline import Row
 
 _GROUP = 10_000  # rows of Parquet written, and held, at once

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import LapelError
-from ..files import told_kindly
+from ..files import file_errors
 from ..tagger import Tag
-from .catalogue import Photo
+from .inputs import Photo
 from .pipeline import Row
 
 
@@ -58,7 +58,7 @@ class Sorting:
         source = Path(os.path.realpath(photo.source))
         name = Path(photo.source).name
         target = self._folders[row.accepted, row.reason or row.label] / name
-        with told_kindly(target):
+        with file_errors(target):
             free = self._free(source, target)
             if free is not None and not self._dry:
                 free.parent.mkdir(parents=True, exist_ok=True)

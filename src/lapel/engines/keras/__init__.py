@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Pictures
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
-from .. import Shape, Weights
+from ..protocol import Shape, Weights
 from .device import backend
 from .files import archive, read_archive
 from .fitting import Fitting as fit  # noqa: N813

@@ -11,17 +11,17 @@ from pathlib import Path
 import keras
 
 from ...errors import ModelError
-from ...files import told_kindly
+from ...files import file_errors
 from ...recipes.plan import Step
-from .. import Shape, Weights
 from ..backend import quiet
+from ..protocol import Shape, Weights
 from .network import weights, whole
 
 
 def archive(network: keras.Model) -> bytes:
     """A network as the bytes of a .keras file."""
     # Keras looks for TensorFlow when it saves, whatever it computes with.
-    with tempfile.TemporaryDirectory() as folder, told_kindly(Path(folder)), quiet():
+    with tempfile.TemporaryDirectory() as folder, file_errors(Path(folder)), quiet():
         path = Path(folder) / "weights.keras"
         network.save(path)
         return path.read_bytes()
@@ -34,7 +34,7 @@ def read_archive(path: Path, steps: Sequence[Step], shape: Shape) -> Weights:
     ever built. Raises ModelError where they do not fit.
     """
     network = whole(steps, shape, "network")
-    with told_kindly(path):
+    with file_errors(path):
         path.open("rb").close()
     try:
         with warnings.catch_warnings():

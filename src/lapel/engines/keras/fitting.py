@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Pictures, Split
 from ...recipes.plan import multiplications, plan
 from ...recipes.schema import Recipe
-from .. import Epoch, Progress, Weights
+from ..protocol import Epoch, Progress, Weights
 from ..training import (
     JUDGED,
     batches_at_once,

@@ -23,7 +23,7 @@ from ...recipes.schema import (
     Pool,
     Residual,
 )
-from .. import Shape, Weights
+from ..protocol import Shape, Weights
 from .device import backend
 
 # Keras's word for each of ours, and how the axes of a kernel go there (and back, with the inverse).

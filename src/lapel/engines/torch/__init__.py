@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
-from .. import Shape, Weights
+from ..protocol import Shape, Weights
 from ..weights import fitted, packed, read_weights
 from .fitting import Fitting as fit  # noqa: N813
 from .fitting import probabilities, weights

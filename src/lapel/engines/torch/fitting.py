@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...data.dataset import Pictures, Split
 from ...recipes.plan import multiplications
 from ...recipes.schema import Recipe
-from .. import Epoch, Progress, Weights
+from ..protocol import Epoch, Progress, Weights
 from ..training import (
     JUDGED,
     batches_at_once,

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from .. import Weights
+from ..protocol import Weights
 
 _LARGEST = 4 << 30  # bytes
 

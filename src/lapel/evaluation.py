@@ -1,0 +1,245 @@
+"""A run or a model and a dataset -> report: how well it answers pictures it has not learned from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from . import metrics
+from .data import Progress, load_data
+from .data.dataset import Dataset, Pictures, Split
+from .data.registry import CATALOG, FASHION_MNIST
+from .errors import LapelError, ModelError, RunError
+from .runs import Run, dataset_of, open_run, same_data
+from .tagger import Tagger, load_tagger, shipped_models
+
+SplitName = Literal["validation", "test"]
+
+_VALIDATION = 0.1  # of the training pictures, for a model, which does not know its recipe's share
+_BATCH = 256  # pictures handed to a model at once
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found when a run or a model was judged on one split of a dataset."""
+
+    run: str
+    split: str
+    dataset: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    pictures: int
+    accuracy: float
+    interval: tuple[float, float]  # 95 %, Wilson's score
+    loss: float
+    balanced_accuracy: float
+    precision: float  # this and the two below: means over classes
+    recall: float
+    f1: float
+    calibration_error: float
+    brier: float
+    per_class: tuple[metrics.ClassFigures, ...]
+    confusion: tuple[tuple[int, ...], ...]  # row: actual class, column: predicted class
+    confusions: tuple[metrics.Confusion, ...]  # the most frequent first
+    test_looks: int | None  # at the test pictures, this one included; None: a model does not count them
+
+    def to_json(self) -> str:
+        """The report as JSON text that `from_json` reads back."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read a report back. Raises LapelError where the text is not one."""
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole text"
+            raise LapelError(
+                f"This is not a report of Lapel: {place}: {first['msg']}.",
+                "Make it anew with `lapel evaluate RUN`.",
+            ) from error
+
+
+def judge(
+    probabilities: metrics.Probabilities,
+    labels: metrics.Numbers,
+    class_names: tuple[str, ...],
+    *,
+    split: str,
+    dataset: str,
+    run: str = "",
+    fingerprint: str = "",
+    test_looks: int | None = 0,
+) -> Report:
+    """Work out every figure of a report from probabilities (n, classes) and labels (n).
+
+    Raises LapelError where they do not fit together, are none, or are not finite numbers.
+    """
+    metrics.checked(probabilities, labels)
+    predicted = probabilities.argmax(axis=1)
+    matrix = metrics.confusion_matrix(predicted, labels, len(class_names))
+    classes = metrics.per_class(matrix, class_names)
+    precision, recall, f1 = metrics.macro(classes)
+    return Report(
+        run=run,
+        split=split,
+        dataset=dataset,
+        fingerprint=fingerprint,
+        class_names=class_names,
+        pictures=len(labels),
+        accuracy=metrics.accuracy(predicted, labels),
+        interval=metrics.wilson_interval(int(np.sum(predicted == labels)), len(labels)),
+        loss=metrics.log_loss(probabilities, labels),
+        balanced_accuracy=metrics.balanced_accuracy(classes),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        calibration_error=metrics.calibration_error(probabilities, labels),
+        brier=metrics.brier(probabilities, labels),
+        per_class=classes,
+        confusion=tuple(tuple(int(count) for count in row) for row in matrix),
+        confusions=metrics.top_confusions(matrix, class_names),
+        test_looks=test_looks,
+    )
+
+
+def evaluate(
+    judged: Run | Tagger | str | Path,
+    *,
+    split: SplitName = "validation",
+    dataset: Dataset | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Judge a run or a model on validation pictures, or on the test pictures.
+
+    `judged` may be the name or path of a run, the path of a model file, or the name of a model that comes
+    with Lapel. The validation pictures of a run are those that were held out from its training; those of a
+    model the tenth that a training with its seed would hold out. A model that takes pictures of another shape
+    sees them as it would see photos. Without `dataset` the run's own is loaded, or that of the model's card.
+    The probabilities are kept in the run, so that a comparison or a report needs no engine, and every look is
+    written down.
+
+    Raises RunError where the run holds no weights yet, where the dataset is not the one that the run was
+    trained on, or where it has no such pictures; ModelError where a model has other classes than the
+    dataset; PictureError where a picture of another shape shows nothing; DataError where the dataset cannot
+    be had.
+
+    >>> evaluate(open_run("runs/cnn"), split="test").accuracy  # doctest: +SKIP
+    0.9121
+    """
+    if isinstance(judged, str | Path):
+        judged = load_tagger(judged) if is_model(judged) else open_run(judged)
+    if isinstance(judged, Tagger):
+        return _of_model(judged, split, dataset or dataset_for(judged, progress))
+    return _of_run(judged, split, dataset, progress)
+
+
+def is_model(name_or_path: str | Path) -> bool:
+    """Whether this is a model, by its path or as one that comes with Lapel, and not a run."""
+    path = Path(name_or_path)
+    return path.is_file() or path.suffix == ".onnx" or name_or_path in shipped_models()
+
+
+def dataset_for(tagger: Tagger, progress: Progress | None = None) -> Dataset:
+    """The dataset that a model's card names, where Lapel knows it by that name; else Fashion-MNIST."""
+    named = tagger.card.made.get("dataset")
+    return load_data(str(named) if named in CATALOG else FASHION_MNIST, progress=progress)
+
+
+def held_for(tagger: Tagger, dataset: Dataset, split: str) -> Split:
+    """The pictures of a split to judge a model on. Raises RunError as `held_out` does."""
+    if split == "validation":
+        seed = tagger.card.made.get("seed")
+        return dataset.split(_VALIDATION, seed if isinstance(seed, int) else 0)[1]
+    return _test(dataset, split)
+
+
+def answers_of(tagger: Tagger, held: Split, dataset: Dataset) -> metrics.Probabilities:
+    """What a model answers, its classes in the dataset's order. Raises as `evaluate` does of a model."""
+    names = tagger.card.class_names
+    if set(names) != set(dataset.class_names):
+        raise ModelError(
+            f"{tagger.card.name} tells {len(names)} classes apart ({_some(names)}); {dataset.name} has "
+            f"{len(dataset.class_names)} ({_some(dataset.class_names)}).",
+            "Judge it on a dataset of its own classes: --data.",
+        )
+    order = [names.index(name) for name in dataset.class_names]
+    starts = range(0, len(held), _BATCH)
+    parts = [tagger.probabilities(_fitting(tagger, held.pictures[at : at + _BATCH])) for at in starts]
+    return np.concatenate(parts)[:, order]
+
+
+def _fitting(tagger: Tagger, pictures: Pictures) -> Pictures:
+    """The pictures as they are where the model takes such ones, else as it would see photos."""
+    if pictures.shape[1:] == tagger.card.picture.shape:
+        return pictures
+    return np.stack([tagger.picture(picture) for picture in pictures])
+
+
+def _of_model(tagger: Tagger, split: str, dataset: Dataset) -> Report:
+    held = held_for(tagger, dataset, split)
+    return judge(
+        answers_of(tagger, held, dataset),
+        held.labels,
+        dataset.class_names,
+        split=split,
+        dataset=dataset.name,
+        run=tagger.card.name,
+        fingerprint=dataset.fingerprint,
+        test_looks=None,
+    )
+
+
+def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | None) -> Report:
+    dataset = dataset_of(run, progress) if dataset is None else same_data(run, dataset)
+    held = held_out(run, dataset, split)
+    engine = run.engine()
+    network = engine.build(run.recipe, dataset.shape, len(dataset.class_names), run.weights())
+    probabilities = engine.probabilities(network, held.pictures)
+    metrics.checked(probabilities, held.labels)
+    right = metrics.accuracy(probabilities.argmax(axis=1), held.labels)
+    # The look is written first: a look that was cut short was still a look.
+    run.record_look(split, right, len(held))
+    run.save_predictions(split, probabilities, held.labels)
+    return judge(
+        probabilities,
+        held.labels,
+        dataset.class_names,
+        split=split,
+        dataset=dataset.name,
+        run=run.name,
+        fingerprint=dataset.fingerprint,
+        test_looks=sum(look["split"] == "test" for look in run.looks),
+    )
+
+
+def held_out(run: Run, dataset: Dataset, split: str) -> Split:
+    """The pictures of a split: the run's own validation pictures, by its seed, or the test pictures.
+
+    Raises RunError where the dataset has no test pictures, or `split` is another word.
+    """
+    if split == "validation":
+        return dataset.split(run.recipe.training.validation, run.environment["seed"])[1]
+    return _test(dataset, split)
+
+
+def _test(dataset: Dataset, split: str) -> Split:
+    if split != "test":
+        raise RunError(f'There is no split "{split}" to judge on.', "Known: validation, test.")
+    if dataset.test is None:
+        raise RunError(
+            f"{dataset.name} has no test pictures.",
+            "Judge on the validation pictures: leave --test out.",
+        )
+    return dataset.test
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

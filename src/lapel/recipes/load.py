@@ -1,0 +1,177 @@
+"""Recipes: networks and how to train them, as data. The named ones lie beside this file in `named/`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import RecipeError, did_you_mean
+from . import schema
+from .schema import Layer, Recipe
+
+__all__ = ["Recipe", "load_recipe", "named_recipes", "to_toml"]
+
+_LARGEST = 1 << 20  # bytes; a recipe is a page of text
+
+
+@cache
+def named_recipes() -> tuple[str, ...]:
+    """The names of the recipes that come with Lapel, from the simplest to the strongest."""
+    listed = (resources.files(__package__) / "named" / "order.txt").read_text().split()
+    return tuple(listed)
+
+
+def load_recipe(name_or_path: str | Path, settings: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by name or from a TOML file, with single settings changed.
+
+    `settings` are lines such as ``"training.epochs=3"`` or ``"layers.2.rate=0.5"``: the dotted place and
+    a TOML value (a bare word is taken as text). Raises RecipeError, which names the nearest known key.
+
+    >>> load_recipe("cnn", ["training.epochs=1"]).training.epochs
+    1
+    """
+    data, source = _read(name_or_path)
+    for setting in settings:
+        _apply(data, setting)
+    # A changed recipe is no longer the one whose figures were measured.
+    if settings:
+        data.pop("measured", None)
+    return parse(data, source)
+
+
+def parse(data: Mapping[str, Any], source: str) -> Recipe:
+    """Check plain data against the schema. Raises RecipeError with `source`, place and fault."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise _explained(error.errors()[0], source) from error
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe with every default filled in, as TOML that `load_recipe` reads back."""
+    return tomli_w.dumps(recipe.settings())
+
+
+def source_text(name: str) -> str:
+    """The file of a named recipe, as written."""
+    return (resources.files(__package__) / "named" / f"{name}.toml").read_text()
+
+
+def _read(name_or_path: str | Path) -> tuple[dict[str, Any], str]:
+    word = str(name_or_path)
+    if word in named_recipes():
+        return tomllib.loads(source_text(word)), f'recipe "{word}"'
+    path = Path(name_or_path)
+    if path.suffix != ".toml" and not path.is_file():
+        raise RecipeError(
+            f'There is no recipe "{word}".',
+            did_you_mean(word, named_recipes()) + " Or give a path to a .toml file.",
+        )
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}.", "Give the path of a recipe in TOML.") from error
+    if len(text) > _LARGEST:
+        raise RecipeError(
+            f"{path}: larger than 1 MiB; a recipe is a page of text.", "Is this the right file?"
+        )
+    try:
+        return tomllib.loads(text.decode()), str(path)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecipeError(
+            f"{path}: not valid TOML: {error}.", "See `lapel recipes cnn` for the form."
+        ) from error
+
+
+def _apply(data: dict[str, Any], setting: str) -> None:
+    place, equals, value = setting.partition("=")
+    keys = [key.strip() for key in place.split(".")]
+    if not equals or not all(keys):
+        raise RecipeError(f'"{setting}" is not a setting.', "Write it as training.epochs=3.")
+    target: Any = data
+    for key in keys[:-1]:
+        target = _inside(target, key, setting)
+    if isinstance(target, list):
+        _inside(target, keys[-1], setting)
+        target[int(keys[-1])] = _value(value)
+    elif isinstance(target, dict):
+        target[keys[-1]] = _value(value)
+    else:
+        raise RecipeError(f'"{setting}": there is nothing to set inside "{".".join(keys[:-1])}".')
+
+
+def _inside(target: Any, key: str, setting: str) -> Any:
+    if isinstance(target, list):
+        if not key.isdecimal() or int(key) >= len(target):
+            raise RecipeError(
+                f'"{setting}": "{key}" is not a place in a list of {len(target)}, counted from 0.'
+            )
+        return target[int(key)]
+    if isinstance(target, dict):
+        return target.setdefault(key, {})
+    raise RecipeError(f'"{setting}": there is nothing inside "{key}".')
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def _explained(fault: ErrorDetails, source: str) -> RecipeError:
+    place, model = _place(fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        key = str(fault["loc"][-1])
+        inside = place.rpartition(".")[0]
+        where = f' in "{inside}"' if inside else ""
+        return RecipeError(f'{source}: unknown key "{key}"{where}.', did_you_mean(key, model.model_fields))
+    if fault["type"] == "union_tag_invalid":
+        kind = str((fault.get("ctx") or {}).get("tag", ""))
+        return RecipeError(f'{source}: unknown layer "{kind}" at "{place}".', did_you_mean(kind, _layers()))
+    if fault["type"] == "union_tag_not_found":
+        return RecipeError(
+            f'{source}: the layer at "{place}" does not say its kind.',
+            f"Add kind = …; known: {', '.join(_layers())}.",
+        )
+    if fault["type"] == "missing":
+        return RecipeError(f'{source}: "{place}" is missing.', "See `lapel recipes cnn` for the form.")
+    message = fault["msg"][0].lower() + fault["msg"][1:]
+    return RecipeError(
+        f'{source}: "{place}" is {fault["input"]!r}: {message}.', "See `lapel recipes cnn` for the form."
+    )
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
+    """The place as a user writes it, and the model whose key is at fault there."""
+    model: type[BaseModel] = Recipe
+    owner = model
+    words: list[str] = []
+    layers = _layers()
+    for previous, part in zip((None, *location), location, strict=False):
+        if isinstance(previous, int) and part in layers:
+            model = layers[str(part)]  # pydantic names the kind after the index; a user does not
+            continue
+        words.append(str(part))
+        owner = model
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        elif part == "measured":
+            model = schema.Measured
+    return ".".join(words), owner
+
+
+@cache
+def _layers() -> dict[str, type[BaseModel]]:
+    union = get_args(Layer)[0]
+    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(union)}

@@ -1,0 +1,92 @@
+"""From the body of a request to photos: as a form, as they are, or as JSON."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from typing import Any
+
+import multipart
+
+from ..http.messages import HttpError
+from .encoding import read_json
+
+_FORM_PARTS = 64  # parts of a form that are no photos
+_NAME_LENGTH = 300
+_ENTRY = 8  # parts of JSON that one photo may have
+_HINT = (
+    "For example: curl -F photo=@shirt.jpg …/tag, "
+    "or curl -H 'Content-Type: image/jpeg' --data-binary @shirt.jpg …/tag"
+)
+
+
+def photos_of(body: bytes, content_type: str, most: int) -> list[tuple[str, bytes]]:
+    """The photos in a body of this type, each with its name: at least one and at most `most`.
+
+    Raises HttpError where the body is something else, or more.
+    """
+    kind, options = multipart.parse_options_header(content_type)
+    if kind == "multipart/form-data":
+        photos = _from_form(body, options.get("boundary", ""), most)
+    elif kind == "application/json":
+        photos = _from_json(body, most)
+    elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
+        photos = [("photo", body)] if body else []
+    else:
+        raise HttpError(415, f"A body of type {kind} is not read here.", _HINT)
+    if not photos:
+        raise HttpError(400, "There is no photo in the request.", _HINT)
+    return photos
+
+
+def _from_form(body: bytes, boundary: str, most: int) -> list[tuple[str, bytes]]:
+    photos: list[tuple[str, bytes]] = []
+    try:
+        with multipart.PushMultipartParser(boundary, max_segment_count=most + _FORM_PARTS) as parser:
+            chunks: list[bytes] = []
+            part: Any = None
+            for event in parser.parse(body):
+                if isinstance(event, multipart.MultipartSegment):
+                    part, chunks = event, []
+                elif event:
+                    chunks.append(bytes(event))
+                elif part.filename is not None or (part.content_type or "").startswith("image/"):
+                    photos.append((_name(part.filename or part.name), b"".join(chunks)))
+    except multipart.ParserLimitReached as error:
+        raise HttpError(413, f"The form has too many parts, or too long headers ({error}).") from error
+    except multipart.MultipartError as error:
+        raise HttpError(400, f"The form is damaged or cut off ({error}).", _HINT) from error
+    return photos
+
+
+def _from_json(body: bytes, most: int) -> list[tuple[str, bytes]]:
+    data = read_json(body, _ENTRY * (most + 1))
+    photos = data.get("photos") if isinstance(data, dict) else None
+    if not isinstance(photos, list):
+        raise HttpError(400, 'Expected {"photos": [...]} with photos in base64.', _HINT)
+    if len(photos) > most:
+        raise HttpError(413, f"{len(photos):,} photos in one request; at most {most:,} are taken.")
+    return [_from_entry(place, photo) for place, photo in enumerate(photos)]
+
+
+def _from_entry(place: int, photo: Any) -> tuple[str, bytes]:
+    entry = {"data": photo} if isinstance(photo, str) else photo
+    name = entry.get("name", f"photo {place + 1}") if isinstance(entry, dict) else None
+    data = entry.get("data") if isinstance(entry, dict) else None
+    if not isinstance(data, str) or not isinstance(name, str):
+        raise HttpError(
+            400,
+            f'Photo {place + 1} is not a text in base64, or {{"name": …, "data": …}} of two texts.',
+            _HINT,
+        )
+    try:
+        return _name(name), b64decode(
+            data.partition(",")[2] if data.startswith("data:") else data, validate=True
+        )
+    except (binascii.Error, ValueError) as error:
+        raise HttpError(400, f"Photo {place + 1} is not base64 ({error}).", _HINT) from error
+
+
+def _name(text: str) -> str:
+    """What a photo is called in its answer: as it was sent, as far as that is a name."""
+    return "".join(letter for letter in text if letter.isprintable())[:_NAME_LENGTH] or "photo"

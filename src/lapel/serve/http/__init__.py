@@ -1,0 +1,1 @@
+"""HTTP/1.1 within limits: messages, connections, the server."""

@@ -1,0 +1,108 @@
+"""What is asked and what is answered, and within what bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import parse_qsl
+
+import orjson
+
+from ...errors import LapelError
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+
+class HttpError(LapelError):
+    """A request that is not answered as asked: with a status, a message and a hint."""
+
+    def __init__(
+        self, status: int, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, whole. Names of headers are in lower case."""
+
+    method: str
+    path: str
+    search: bytes  # what comes after the question mark
+    headers: dict[str, str]
+    body: bytes
+    id: str
+    received: float  # when its first byte came, by time.perf_counter
+    unpacked: int = 0  # bytes that its body has more since it was unpacked
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The settings in the address. They are read anew each time: most requests are not asked for them."""
+        return dict(parse_qsl(self.search.decode("latin-1"), keep_blank_values=True))
+
+
+@dataclass(slots=True)
+class Response:
+    """What is answered."""
+
+    status: int = 200
+    body: bytes = b""
+    type: str = "application/json"
+    headers: Headers = ()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is taken on before a client is refused or let go; times are in seconds."""
+
+    max_body: int = 32 * 1024 * 1024
+    max_held: int = 256 * 1024 * 1024  # bytes of all bodies at once
+    max_head: int = 16 * 1024
+    max_headers: int = 100
+    max_connections: int = 2048
+    head_seconds: float = 10.0  # for the first line and the headers
+    idle_seconds: float = 60.0  # between requests
+    body_seconds: float = 10.0  # for a body, and a second more for each `least_rate` bytes
+    least_rate: int = 32 * 1024
+    write_seconds: float = 20.0  # for a client to read its answer
+    pause: float = 0.035  # before those are answered for whom there is no room: most ask again at once
+
+
+def json_response(data: Any, status: int = 200, headers: Headers = ()) -> Response:
+    """Plain data as JSON, not to be kept by anyone on the way."""
+    return Response(status, orjson.dumps(data), headers=(("Cache-Control", "no-store"), *headers))
+
+
+class Service(Protocol):
+    """What answers requests."""
+
+    def gate(self, request: Request, length: int) -> None:
+        """Raise HttpError for a request that is not wanted: `length` bytes of it are then never held."""
+
+    async def answer(self, request: Request) -> Response:
+        """Answer; this must not raise."""
+
+    def failure(self, error: HttpError, request: Request) -> Response:
+        """An error as the answer to a request."""
+
+    def sent(self, request: Request, status: int) -> None:
+        """Be told of each answer."""
+
+    def refused(self, reason: str) -> None:
+        """Be told, by one word, what was not taken on."""
+
+
+def check_method(request: Request, method: str) -> None:
+    """Raise HttpError (405) where an address takes another method; HEAD is answered as GET is."""
+    if request.method != method and (request.method, method) != ("HEAD", "GET"):
+        raise HttpError(
+            405, f"{request.path} takes {method}, not {request.method}.", headers={"Allow": method}
+        )
+
+
+def busy(message: str) -> HttpError:
+    """What those are told who come when there is no room."""
+    return HttpError(503, message, "Try again soon.", {"Retry-After": "1"})

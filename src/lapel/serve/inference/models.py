@@ -1,0 +1,139 @@
+"""The models that are served, by name; each can be loaded anew, or put away, while others answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ...decode import Limits
+from ...errors import ModelError, did_you_mean
+from ...tagger import Tagger, load_tagger
+from ..http.messages import HttpError
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model and what it is called here. Without a tagger it has been put away."""
+
+    name: str
+    source: str | Path
+    tagger: Tagger | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers."""
+        return self.tagger is not None
+
+
+@dataclass
+class Models:
+    """What is served. The first name is what is asked where none is given.
+
+    A request that has taken a tagger keeps it: loading another in its place loses nothing.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    everywhere: Callable[[str, str], Awaitable[None]] | None = None  # has all workers do it
+    changed: Callable[[Loaded], None] = lambda _model: None
+    _models: dict[str, Loaded] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        sources: Mapping[str, str | Path],
+        limits: Limits,
+        changed: Callable[[Loaded], None] | None = None,
+    ) -> Models:
+        """Load all; `changed` is told of each, now and later.
+
+        Raises ModelError where one cannot be loaded.
+        """
+        models = cls(limits)
+        if changed:
+            models.changed = changed
+        for name, source in sources.items():
+            models._put(models._read(name, source))
+        return models
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that were given at the start."""
+        return tuple(self._models)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model answers."""
+        return all(model.ready for model in self._models.values())
+
+    def get(self, name: str | None = None) -> Loaded:
+        """A model, loaded or put away. Raises HttpError (404) where the name is not served."""
+        model = self._models.get(name or next(iter(self._models)))
+        if model is None:
+            raise HttpError(404, f'No model "{name}" is served here.', did_you_mean(str(name), self._models))
+        return model
+
+    def tagger(self, name: str | None = None) -> Tagger:
+        """What answers for a model. Raises HttpError: 404 as `get` does, 503 where it has been put away."""
+        model = self.get(name)
+        if model.tagger is None:
+            raise HttpError(503, f'The model "{model.name}" is not loaded.', "Load it, or ask another.")
+        return model.tagger
+
+    async def load(self, name: str) -> None:
+        """Read the file of a model again; until that is done, and if it fails, the old one answers.
+
+        Raises HttpError (404) for an unknown name, ModelError where the file is not a model any more.
+        """
+        self.get(name)
+        await (self.everywhere("load", name) if self.everywhere else self.load_here(name))
+
+    async def unload(self, name: str) -> None:
+        """Put a model away. Raises HttpError (404) for an unknown name."""
+        self.get(name)
+        await (self.everywhere("unload", name) if self.everywhere else self.unload_here(name))
+
+    async def load_here(self, name: str) -> None:
+        """`load`, in this worker alone."""
+        source = self.get(name).source
+        self._put(await asyncio.to_thread(self._read, name, source))
+
+    async def unload_here(self, name: str) -> None:
+        """`unload`, in this worker alone."""
+        self._put(Loaded(name, self.get(name).source, None))
+
+    def _put(self, model: Loaded) -> None:
+        self._models[model.name] = model
+        self.changed(model)
+
+    def _read(self, name: str, source: str | Path) -> Loaded:
+        tagger = load_tagger(source, self.limits)
+        # The first answer of a session is slow, and a model that cannot answer should not take the place.
+        tagger.answers(np.zeros((1, *tagger.card.picture.shape), np.uint8))
+        return Loaded(name, source, tagger)
+
+
+def read_sources(given: tuple[str, ...]) -> dict[str, str]:
+    """NAME=MODEL, or MODEL alone, which is then called as its file is, as names and models.
+
+    Raises ModelError where a name comes twice or does not fit into an address.
+    """
+    sources: dict[str, str] = {}
+    for text in given:
+        name, equals, source = text.partition("=")
+        if not equals:
+            name, source = Path(text).stem, text
+        if not name or not all(letter.isalnum() or letter in "._-" for letter in name) or not name.isascii():
+            raise ModelError(
+                f'"{name}" is no name for a served model: letters, digits, ".", "_" and "-" only.',
+                "Name it yourself: --model shirts=FILE.onnx",
+            )
+        if name in sources:
+            raise ModelError(
+                f'Two models are called "{name}".', "Name them: --model a=ONE.onnx --model b=TWO.onnx"
+            )
+        sources[name] = source
+    return sources

@@ -1,0 +1,1 @@
+"""Workers, and what looks after them."""

@@ -1,0 +1,1 @@
+"""What happens, counted; and what the service says of itself."""

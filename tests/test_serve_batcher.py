@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip("httptools", reason="the extra serve is not installed")
 
 from halves import bright, write_model
-from lapel.serve.http.messages.messages import HttpError
 
 from lapel.errors import ModelError, PictureError
+from lapel.serve.http.messages import HttpError
 from lapel.serve.inference.batcher import Batcher, Seen
 from lapel.tagger import Tagger, load_tagger
 

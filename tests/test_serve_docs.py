@@ -26,8 +26,6 @@ pytest.importorskip("httptools", reason="the extra serve is not installed")
 pytest.importorskip("jsonschema", reason="the extra test is not installed")
 
 import jsonschema
-from lapel.serve.telemetry.registry.logs import Log
-from lapel.serve.telemetry.registry.registry import Telemetry
 from PIL import Image
 from service import Service, running
 
@@ -39,6 +37,8 @@ from lapel.serve.api.auth import Access
 from lapel.serve.api.openapi import docs_page, document
 from lapel.serve.inference.batcher import Batcher
 from lapel.serve.inference.models import Models
+from lapel.serve.telemetry.logs import Log
+from lapel.serve.telemetry.registry import Telemetry
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")

@@ -14,9 +14,10 @@ import pytest
 
 pytest.importorskip("httptools", reason="the extra serve is not installed")
 
-from lapel.serve.http.messages.messages import Bounds, HttpError, Request, Response, busy
-from lapel.serve.http.messages.server import HttpServer
 from service import eventually, received
+
+from lapel.serve.http.messages import Bounds, HttpError, Request, Response, busy
+from lapel.serve.http.server import HttpServer
 
 
 class Echo:

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from lapel.serve.telemetry.registry.counters import REASONS
-from lapel.serve.telemetry.registry.prometheus import Sample, lines
-from lapel.serve.telemetry.registry.registry import Hour, Telemetry
 
 from lapel.card import Card
 from lapel.errors import PictureError
 from lapel.picture import PictureSpec
+from lapel.serve.telemetry.counters import REASONS
+from lapel.serve.telemetry.prometheus import Sample, lines
+from lapel.serve.telemetry.registry import Hour, Telemetry
 from lapel.tagger import Tag
 
 pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")

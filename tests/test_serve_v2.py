@@ -20,13 +20,13 @@ import pytest
 from halves import CARD, DOUBTING, bright, write_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lapel.serve.http.messages.messages import HttpError, Request, Response
 from PIL import Image
 from service import Answer, Service, running
 
 from lapel import __version__
 from lapel.serve.api.encoding import inflated, packed, read_json
 from lapel.serve.api.tensors import Output, Takes, Tensor, classification, read_question, write_answer
+from lapel.serve.http.messages import HttpError, Request, Response
 from lapel.tagger import Tagger, load_tagger
 
 OUTPUTS = {"probabilities": "FP32", "label": "BYTES", "accepted": "BOOL", "reason": "BYTES"}

@@ -26,6 +26,7 @@ ROWS = [
     {"card", "explain"},
     {"tagger"},
     {"data"},
+    {"layers"},
     {"recipes"},
     {"engines"},
     {"importers"},

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from ..card import KEY, Card
 from ..errors import MissingExtra
+from ..layers.composite import Composite
+from ..layers.graph import Graph
 from ..recipes.plan import Step, plan
-from ..recipes.schema import (
-    Activate,
-    Activation,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Pool,
-    Recipe,
-    Residual,
-)
+from ..recipes.schema import Recipe
 from .protocol import Weights
 from .weights import fitted
 
@@ -68,7 +54,7 @@ def to_onnx(
     height, width, channels = card.picture.shape
     classes, rejects = len(card.class_names), len(card.rejects)
     steps = plan(recipe, card.picture.shape, classes + rejects)
-    graph = _Graph(fitted(weights, steps, f'recipe "{recipe.name}"'), compact)
+    graph = Graph(fitted(weights, steps, f'recipe "{recipe.name}"'), compact)
     pictures = "pictures"
     if mirror:
         mirrored = graph.add("Slice", pictures, *graph.part(-1, -width - 1, axis=2, step=-1))
@@ -108,57 +94,7 @@ def to_onnx(
     return model
 
 
-class _Graph:
-    """Nodes and constants on their way to becoming a graph."""
-
-    def __init__(self, weights: Weights, compact: bool) -> None:
-        self.weights = weights
-        self.compact = compact
-        self.nodes: list[Any] = []
-        self.constants: dict[str, NDArray[Any]] = {}
-
-    def add(self, operator: str, *takes: str, gives: str = "", **settings: Any) -> str:
-        """Append a node; returns the name of what it gives."""
-        from onnx import helper
-
-        gives = gives or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(takes), [gives], name=gives, **settings))
-        return gives
-
-    def number(self, value: float) -> str:
-        """A single constant."""
-        name = f"number_{value!r}"
-        self.constants[name] = np.array(value, dtype=np.float32)
-        return name
-
-    def numbers(self, *values: int) -> str:
-        """A row of whole numbers."""
-        name = "numbers_" + "_".join(map(str, values))
-        self.constants[name] = np.array(values, dtype=np.int64)
-        return name
-
-    def part(self, start: int, end: int, *, axis: int, step: int = 1) -> list[str]:
-        """What a Slice takes besides its value."""
-        return [self.numbers(value) for value in (start, end, axis, step)]
-
-    def of(self, step: Step, *words: str) -> list[str]:
-        """The named weights of a step, those that it has."""
-        return [self._weight(f"{step.name}.{word}") for word in words if word in step.weights]
-
-    def _weight(self, name: str) -> str:
-        weight = self.weights[name]
-        if not self.compact or weight.ndim < 2:
-            self.constants[name] = weight
-            return name
-        largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
-        scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-        steps = np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1)))
-        self.constants[f"{name}.int8"] = np.clip(steps, -127, 127).astype(np.int8)
-        self.constants[f"{name}.scale"] = scale
-        return self.add("DequantizeLinear", f"{name}.int8", f"{name}.scale", gives=name, axis=0)
-
-
-def _averaged(graph: _Graph, value: str, name: str, columns: int, mirror: bool) -> None:
+def _averaged(graph: Graph, value: str, name: str, columns: int, mirror: bool) -> None:
     """Give an output its name: the mean of pictures and mirror images, where there are both."""
     if mirror:
         pairs = graph.add("Reshape", value, graph.numbers(2, -1, columns))
@@ -167,62 +103,11 @@ def _averaged(graph: _Graph, value: str, name: str, columns: int, mirror: bool) 
         graph.add("Identity", value, gives=name)
 
 
-def _network(graph: _Graph, steps: Sequence[Step], value: str) -> str:
+def _network(graph: Graph, steps: Sequence[Step], value: str) -> str:
     for step in steps:
-        value = _layer(graph, step, value)
+        if isinstance(step.layer, Composite):
+            ends = [_network(graph, branch, value) for branch in step.branches.values()]
+            value = step.layer.join_onnx(graph, ends)
+        else:
+            value = step.layer.build_onnx(step, graph, value)
     return value
-
-
-def _layer(graph: _Graph, step: Step, value: str) -> str:
-    match step.layer:
-        case Flatten():
-            if len(step.takes) == 3:
-                value = graph.add("Transpose", value, perm=[0, 2, 3, 1])
-            return graph.add("Flatten", value, axis=1)
-        case Dense() as layer:
-            row = graph.add("Gemm", value, *graph.of(step, "weight", "bias"), transB=1)
-            return _activate(graph, layer.activation, row)
-        case Conv() as layer:
-            rim = layer.kernel // 2 if layer.padding == "same" else 0
-            channels = graph.add(
-                "Conv",
-                value,
-                *graph.of(step, "weight", "bias"),
-                kernel_shape=[layer.kernel] * 2,
-                strides=[layer.stride] * 2,
-                pads=[rim] * 4,
-            )
-            return _activate(graph, layer.activation, channels)
-        case Pool() as layer:
-            operator = "MaxPool" if layer.by == "max" else "AveragePool"
-            return graph.add(operator, value, kernel_shape=[layer.size] * 2, strides=[layer.size] * 2)
-        case GlobalPool() as layer:
-            operator = "GlobalMaxPool" if layer.by == "max" else "GlobalAveragePool"
-            return graph.add("Flatten", graph.add(operator, value), axis=1)
-        case BatchNorm() as layer:
-            words = graph.of(step, "weight", "bias", "running_mean", "running_var")
-            return graph.add("BatchNormalization", value, *words, epsilon=layer.epsilon)
-        case Dropout():
-            return value
-        case Activate() as layer:
-            return _activate(graph, layer.by, value)
-        case Residual():
-            inner = _network(graph, step.inner, value)
-            return graph.add("Add", inner, _network(graph, step.shortcut, value))
-
-
-def _activate(graph: _Graph, activation: Activation, value: str) -> str:
-    match activation:
-        case "linear":
-            return value
-        case "relu":
-            return graph.add("Relu", value)
-        case "tanh":
-            return graph.add("Tanh", value)
-        case "silu":
-            return graph.add("Mul", value, graph.add("Sigmoid", value))
-        case "gelu":
-            # Gelu itself came with opset 20: x/2 · (1 + erf(x/√2)).
-            error = graph.add("Erf", graph.add("Mul", value, graph.number(math.sqrt(0.5))))
-            half = graph.add("Mul", value, graph.number(0.5))
-            return graph.add("Mul", half, graph.add("Add", error, graph.number(1.0)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Labels
 from ..errors import LapelError, RecipeError
 from ..recipes.plan import Step, walk
-from ..recipes.schema import BatchNorm, Recipe, Training
+from ..recipes.schema import Recipe, Training
 
 # Pictures are gathered, changed and scaled some batches at a time: at most so many bytes, and so many.
 _CHUNK = 1 << 24
@@ -66,7 +66,7 @@ def class_weights(training: Training, labels: Labels, classes: int) -> NDArray[n
 
 def check_batch(recipe: Recipe, steps: Sequence[Step]) -> None:
     """Raise RecipeError where batch norm would learn from batches of one picture."""
-    if recipe.training.batch == 1 and any(isinstance(step.layer, BatchNorm) for step in walk(steps)):
+    if recipe.training.batch == 1 and any(step.layer.needs_batch for step in walk(steps)):
         raise RecipeError(
             f'recipe "{recipe.name}": batch norm cannot learn from batches of one picture.',
             "Use a larger batch, such as --set training.batch=32, or leave batch-norm out.",

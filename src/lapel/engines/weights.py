@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from ..errors import MissingExtra, ModelError
 from ..files import file_errors
 from ..recipes.plan import Step, walk
-from ..recipes.schema import BatchNorm, Dense, Flatten, Residual
 from .protocol import Weights
 
 PYTORCH_ENDINGS = (".pth", ".pt")
@@ -25,20 +23,16 @@ def shapes(steps: Sequence[Step]) -> dict[str, tuple[int, ...]]:
 
 
 def draw(steps: Sequence[Step], seed: int) -> Weights:
-    """First weights: Glorot's uniform draw for kernels, 0 for biases, 1 and 0 for batch norm.
+    """First weights, as each layer draws them.
 
     Drawn by numpy, so that every engine on every device starts from the same numbers.
     """
     random = np.random.default_rng((seed, 0x1A9E1))
-    weights: Weights = {}
-    for name, shape in shapes(steps).items():
-        if len(shape) > 1:
-            limit = sqrt(6 / ((shape[0] + shape[1]) * prod(shape[2:])))
-            weights[name] = random.uniform(-limit, limit, shape).astype(np.float32)
-        else:
-            ones = name.endswith(("weight", "running_var"))
-            weights[name] = np.full(shape, 1.0 if ones else 0.0, dtype=np.float32)
-    return weights
+    return {
+        f"{step.name}.{word}": step.layer.draw(step, word, random)
+        for step in walk(steps)
+        for word in step.weights
+    }
 
 
 def fitted(weights: Mapping[str, NDArray[Any]], steps: Sequence[Step], source: str) -> Weights:
@@ -53,7 +47,7 @@ def fitted(weights: Mapping[str, NDArray[Any]], steps: Sequence[Step], source: s
     if len(given) != len(wanted):
         raise ModelError(
             f"{source}: holds {len(given)} weights, but the recipe's network has {len(wanted)}.",
-            f"It holds {_listed(given)}. Give the recipe that it was trained with.",
+            f"It holds {_list_weights(given)}. Give the recipe that it was trained with.",
         )
     if set(given) != set(wanted):
         given = dict(zip(wanted, given.values(), strict=True))
@@ -68,12 +62,12 @@ def fitted(weights: Mapping[str, NDArray[Any]], steps: Sequence[Step], source: s
 
 def from_pytorch(weights: Mapping[str, NDArray[Any]], steps: Sequence[Step], source: str) -> Weights:
     """Weights as PyTorch's own layers keep them -> ours, by name or in order (see `fitted`)."""
-    return _reflattened(fitted(weights, steps, source), steps, channels_last=True)
+    return _reorder_rows(fitted(weights, steps, source), steps, channels_last=True)
 
 
 def to_pytorch(weights: Weights, steps: Sequence[Step]) -> Weights:
     """Our weights as PyTorch's own layers keep them: for a state dict that `nn.Sequential` can load."""
-    return _reflattened(weights, steps, channels_last=False)
+    return _reorder_rows(weights, steps, channels_last=False)
 
 
 def packed(weights: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None) -> bytes:
@@ -101,38 +95,42 @@ def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:
         ) from error
 
 
-def _reflattened(weights: Weights, steps: Sequence[Step], *, channels_last: bool) -> Weights:
+def _reorder_rows(weights: Weights, steps: Sequence[Step], *, channels_last: bool) -> Weights:
     """The same network with its flatten in the other order.
 
     Ours lays a picture out pixel by pixel, PyTorch's channel by channel; what reads the flattened numbers
-    (up to and with the first dense layer) is put in the new order.
+    (up to and with the first layer that mixes them) is put in the new order.
     """
     result = {name: weights[name] for name in shapes(steps)}  # in the order of the layers
     order: NDArray[np.intp] | None = None
     for step in steps:
-        if isinstance(step.layer, Flatten) and len(step.takes) == 3:
-            channels, height, width = step.takes
-            places = np.arange(step.gives[0])
-            if channels_last:
-                order = places.reshape(channels, height, width).transpose(1, 2, 0).ravel()
-            else:
-                order = places.reshape(height, width, channels).transpose(2, 0, 1).ravel()
-        elif order is not None and isinstance(step.layer, Residual):
-            raise ModelError(
-                f"Layer {step.name} (residual) comes straight after flatten; such weights are not carried "
-                "to or from PyTorch's order.",
-                "Put a dense layer between the two.",
-            )
+        if step.layer.flattens and len(step.takes) == 3:
+            order = _row_order(step.takes, channels_last=channels_last)
         elif order is not None:
-            for word in step.weights:
+            words = step.layer.row_weights
+            if step.branches or (step.weights and words is None):
+                raise ModelError(
+                    f"Layer {step.name} ({step.layer.kind}) comes straight after flatten; such weights are "
+                    "not carried to or from PyTorch's order.",
+                    "Put a dense layer between the two.",
+                )
+            for word in words or ():
                 name = f"{step.name}.{word}"
-                if isinstance(step.layer, BatchNorm) or word == "weight":
-                    result[name] = np.ascontiguousarray(result[name][..., order])
-            if isinstance(step.layer, Dense):
+                result[name] = np.ascontiguousarray(result[name][..., order])
+            if step.layer.mixes_row:
                 order = None
     return result
 
 
-def _listed(weights: Mapping[str, NDArray[Any]]) -> str:
+def _row_order(picture: tuple[int, ...], *, channels_last: bool) -> NDArray[np.intp]:
+    """Where each number of a flattened picture (channels, height, width) lies in the other order."""
+    channels, height, width = picture
+    places = np.arange(channels * height * width)
+    if channels_last:
+        return places.reshape(channels, height, width).transpose(1, 2, 0).ravel()
+    return places.reshape(height, width, channels).transpose(2, 0, 1).ravel()
+
+
+def _list_weights(weights: Mapping[str, NDArray[Any]]) -> str:
     names = [f"{name} {array.shape}" for name, array in list(weights.items())[:6]]
     return ", ".join(names) + (", …" if len(weights) > 6 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import RecipeError, did_you_mean
-from . import schema
-from .schema import Layer, Recipe
+from ..layers.layer import Layer
+from ..layers.registry import find_layer, kinds
+from .schema import Recipe
 
 __all__ = ["Recipe", "load_recipe", "named_recipes", "to_toml"]
 
@@ -52,7 +53,7 @@ def parse(data: Mapping[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise _explained(error.errors()[0], source) from error
+        raise _explain(error.errors(), data, source) from error
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -128,50 +129,59 @@ def _value(text: str) -> Any:
         return text.strip()
 
 
-def _explained(fault: ErrorDetails, source: str) -> RecipeError:
-    place, model = _place(fault["loc"])
+def _explain(faults: Sequence[ErrorDetails], data: Mapping[str, Any], source: str) -> RecipeError:
+    """The first fault, in our words."""
+    fault = faults[0]
+    place, model = _place(fault["loc"], data)
     if fault["type"] == "extra_forbidden":
         key = str(fault["loc"][-1])
         inside = place.rpartition(".")[0]
         where = f' in "{inside}"' if inside else ""
         return RecipeError(f'{source}: unknown key "{key}"{where}.', did_you_mean(key, model.model_fields))
-    if fault["type"] == "union_tag_invalid":
-        kind = str((fault.get("ctx") or {}).get("tag", ""))
-        return RecipeError(f'{source}: unknown layer "{kind}" at "{place}".', did_you_mean(kind, _layers()))
-    if fault["type"] == "union_tag_not_found":
+    if fault["type"] == "unknown_layer":
+        kind = fault["ctx"]["kind"]
+        return RecipeError(f'{source}: unknown layer "{kind}" at "{place}".', did_you_mean(kind, kinds()))
+    if fault["type"] == "layer_without_kind":
         return RecipeError(
             f'{source}: the layer at "{place}" does not say its kind.',
-            f"Add kind = …; known: {', '.join(_layers())}.",
+            f"Add kind = …; known: {', '.join(kinds())}.",
         )
     if fault["type"] == "missing":
         return RecipeError(f'{source}: "{place}" is missing.', "See `lapel recipes cnn` for the form.")
-    message = fault["msg"][0].lower() + fault["msg"][1:]
+    # Where a value may have one of several types, there is a fault for each.
+    messages = [other["msg"] for other in faults if _place(other["loc"], data)[0] == place]
+    message = " or ".join(message[0].lower() + message[1:] for message in dict.fromkeys(messages))
     return RecipeError(
         f'{source}: "{place}" is {fault["input"]!r}: {message}.', "See `lapel recipes cnn` for the form."
     )
 
 
-def _place(location: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
+def _place(location: tuple[int | str, ...], data: Mapping[str, Any]) -> tuple[str, type[BaseModel]]:
     """The place as a user writes it, and the model whose key is at fault there."""
     model: type[BaseModel] = Recipe
     owner = model
     words: list[str] = []
-    layers = _layers()
-    for previous, part in zip((None, *location), location, strict=False):
-        if isinstance(previous, int) and part in layers:
-            model = layers[str(part)]  # pydantic names the kind after the index; a user does not
-            continue
+    value: Any = data
+    for part in location:
+        if isinstance(value, Mapping):
+            owner = model
+            field = model.model_fields.get(str(part))
+            model = _model_within(field.annotation if field else None) or model
+            value = value.get(part)
+        elif isinstance(value, list | tuple) and isinstance(part, int):
+            value = value[part]
+        else:
+            continue  # pydantic's name for one of the types that a value may have
         words.append(str(part))
-        owner = model
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-        elif part == "measured":
-            model = schema.Measured
+        if issubclass(model, Layer) and isinstance(value, Mapping):
+            model = find_layer(str(value.get("kind"))) or model
     return ".".join(words), owner
 
 
-@cache
-def _layers() -> dict[str, type[BaseModel]]:
-    union = get_args(Layer)[0]
-    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(union)}
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds, or holds a row of."""
+    for candidate in (annotation, *get_args(annotation)):
+        plain = getattr(candidate, "__origin__", candidate)  # without what Annotated adds
+        if isinstance(plain, type) and issubclass(plain, BaseModel):
+            return plain
+    return None

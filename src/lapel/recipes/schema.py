@@ -2,97 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Activation = Literal["linear", "relu", "gelu", "silu", "tanh"]
+from ..layers.reference import AnyLayer
 
 
 class _Part(BaseModel):
     """Settings that refuse unknown keys and do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Flatten(_Part):
-    """Lay a picture out as one row of numbers (row by row, pixel by pixel, channel by channel)."""
-
-    kind: Literal["flatten"]
-
-
-class Dense(_Part):
-    """Fully connected. Without `units`, one for each class of the dataset."""
-
-    kind: Literal["dense"]
-    units: int | None = Field(None, ge=1, le=65536)
-    activation: Activation = "linear"
-    bias: bool = True
-
-
-class Conv(_Part):
-    """Convolution. `same` padding puts kernel // 2 zeros on every side."""
-
-    kind: Literal["conv"]
-    filters: int = Field(ge=1, le=8192)
-    kernel: int = Field(3, ge=1, le=15)
-    stride: int = Field(1, ge=1, le=8)
-    padding: Literal["same", "valid"] = "same"
-    activation: Activation = "linear"
-    bias: bool = True
-
-
-class Pool(_Part):
-    """Maximum or average of each `size` × `size` patch; a rest at the edge is left out."""
-
-    kind: Literal["pool"]
-    by: Literal["max", "average"] = "max"
-    size: int = Field(2, ge=2, le=64)
-
-
-class GlobalPool(_Part):
-    """Maximum or average of each whole channel; leaves one row of numbers."""
-
-    kind: Literal["global-pool"]
-    by: Literal["max", "average"] = "average"
-
-
-class BatchNorm(_Part):
-    """Batch normalisation over channels. `momentum` is the share of each new batch in the running figures."""
-
-    kind: Literal["batch-norm"]
-    momentum: float = Field(0.1, gt=0, le=1)
-    epsilon: float = Field(1e-5, gt=0, lt=1)
-
-
-class Dropout(_Part):
-    """Drop this share of the numbers while training; `whole_channels` drops channel by channel."""
-
-    kind: Literal["dropout"]
-    rate: float = Field(ge=0, lt=1)
-    whole_channels: bool = False
-
-
-class Activate(_Part):
-    """An activation on its own."""
-
-    kind: Literal["activation"]
-    by: Activation = "relu"
-
-
-class Residual(_Part):
-    """Add what `layers` make of the input to the input itself (or to what `shortcut` makes of it)."""
-
-    kind: Literal["residual"]
-    layers: tuple[Layer, ...] = Field(min_length=1)
-    shortcut: tuple[Layer, ...] = ()
-
-
-Layer = Annotated[
-    Flatten | Dense | Conv | Pool | GlobalPool | BatchNorm | Dropout | Activate | Residual,
-    Field(discriminator="kind"),
-]
-Residual.model_rebuild()
 
 
 class Augmentation(_Part):
@@ -146,7 +66,7 @@ class Recipe(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
     about: str = ""
-    layers: tuple[Layer, ...] = Field(min_length=1)
+    layers: tuple[AnyLayer, ...] = Field(min_length=1)
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
     measured: tuple[Measured, ...] = ()

@@ -1,0 +1,1 @@
+"""Layers: one file a family, each with the schema, shapes, weights and builders of its layers."""

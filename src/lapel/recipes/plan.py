@@ -59,7 +59,7 @@ def _steps(layers: Sequence[Layer], takes: Shape, classes: int, prefix: str, rec
 def _step(name: str, layer: Layer, takes: Shape, classes: int, recipe: str) -> Step:
     if not isinstance(layer, Layer):
         raise RecipeError(
-            f'recipe "{recipe}": layer {name} is a {type(layer).__name__}, which is no layer.',
+            f'recipe "{recipe}": layer {name} is of the type {type(layer).__name__}, which is no layer.',
             "Layers are subclasses of lapel.layers.layer.Layer.",
         )
     try:

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 
 from lapel.data.dataset import Dataset, Split
 from lapel.data.registry import FASHION_CLASSES
-from lapel.engines.protocol import load_engine
+from lapel.engines.load import load_engine
 from lapel.engines.weights import draw, packed
 from lapel.environment import environment
 from lapel.errors import LapelError, ModelError, RunError

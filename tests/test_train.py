@@ -19,7 +19,8 @@ import pytest
 from garments import blobs, garments, small_recipe
 
 from lapel.data import save_data
-from lapel.engines.protocol import Epoch, load_engine
+from lapel.engines.load import load_engine
+from lapel.engines.protocol import Epoch
 from lapel.errors import LapelError, MissingExtra, RunError
 from lapel.recipes.load import load_recipe
 from lapel.runs import Run, list_runs, new_run, open_run

@@ -16,8 +16,9 @@ from .calibrate import Floats, probabilities_at, temperature_of, threshold, usua
 from .card import Card
 from .data.dataset import Dataset, Pictures, Split
 from .data.registry import picture_spec
+from .engines.load import load_engine
 from .engines.onnx import to_onnx
-from .engines.protocol import Engine, Network, Weights, load_engine
+from .engines.protocol import Engine, Network, Weights
 from .engines.weights import PYTORCH_ENDINGS, from_pytorch, to_pytorch
 from .errors import DataError, ModelError, RunError
 from .evaluation import held_out

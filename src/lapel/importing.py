@@ -13,16 +13,18 @@ from .card import Card
 from .data import load_data
 from .data.dataset import Dataset, Split
 from .data.registry import picture_spec
+from .engines.load import load_engine
 from .engines.onnx import to_onnx
-from .engines.protocol import Weights, load_engine
+from .engines.protocol import Weights
 from .engines.weights import PYTORCH_ENDINGS, fitted, from_pytorch, read_weights
 from .environment import environment, now
 from .errors import ModelError
 from .files import file_errors
-from .importers import Foreign, in_batches, read_foreign
 from .importers import candidates as ways
 from .importers.candidates import PIXELS, SCALINGS, UNIT, Candidate, Scaling
+from .importers.network import ImportedNetwork, in_batches
 from .importers.onnx_file import free_batch, open_session
+from .importers.read import read_network
 from .importers.wrap import card_for, wrapped, write_model
 from .metrics import Numbers, Probabilities
 from .recipes.load import load_recipe
@@ -101,13 +103,13 @@ def import_model(
             "Leave --recipe out: this file says its network itself.",
         )
     target = _model_path(file, target, overwrite)
-    foreign = read_foreign(file)
+    network = read_network(file)
     said = ways.read_layout(layout) if layout is not None else None
-    return _of_network(foreign, _loaded(dataset), target, class_names, said, asked)
+    return _of_network(network, _loaded(dataset), target, class_names, said, asked)
 
 
 def _of_network(
-    foreign: Foreign,
+    network: ImportedNetwork,
     dataset: Dataset,
     target: Path,
     class_names: Sequence[str] | None,
@@ -119,28 +121,28 @@ def _of_network(
     pictures = _spread(dataset.split(_VALIDATION, 0)[1])
     labels = _labels(pictures.labels, dataset.class_names, names)
     spec = dataset.picture or picture_spec(dataset.name, dataset.shape, dataset.class_names)
-    if foreign.whole_numbers and asked and asked != [PIXELS]:
+    if network.whole_numbers and asked and asked != [PIXELS]:
         raise ModelError(
-            f"{foreign.source}: takes whole numbers ({foreign.number}), so no scaling but 0-255 goes.",
+            f"{network.source}: takes whole numbers ({network.number}), so no scaling but 0-255 goes.",
             "Leave --scaling out.",
         )
-    scalings = asked or ([PIXELS] if foreign.whole_numbers else SCALINGS)
+    scalings = asked or ([PIXELS] if network.whole_numbers else SCALINGS)
 
     def ask(layout: ways.Layout, scaling: Scaling) -> Probabilities:
-        return foreign.ask(scaling(ways.laid_out(pictures.pictures, layout)))
+        return network.ask(scaling(ways.laid_out(pictures.pictures, layout)))
 
     found = ways.tried(
         ask,
-        list(product(ways.layouts(foreign, dataset.shape, layout), scalings)),
+        list(product(ways.layouts(network, dataset.shape, layout), scalings)),
         dataset.shape,
         labels,
         len(names),
-        foreign.source,
+        network.source,
     )
     chosen = ways.best(found, len(pictures))
     if asked is None and ways.guesses(chosen, len(names)):
         raise ModelError(
-            f"{foreign.source}: none of the {len(found)} candidates gives more than {chosen.accuracy:.1%} of "
+            f"{network.source}: none of the {len(found)} candidates gives more than {chosen.accuracy:.1%} of "
             f"{len(labels):,} validation pictures of {dataset.name}, hardly more than guessing.",
             "Say how its pictures were made with --layout and --scaling, and its classes, in its own order, "
             "with --classes.",
@@ -148,14 +150,14 @@ def _of_network(
     answers = ask(chosen.layout, chosen.scaling)
     if class_names is None and (order := ways.other_order(answers, labels)):
         raise ModelError(
-            f"{foreign.source}: answers as if its classes were in another order than {dataset.name}'s.",
+            f"{network.source}: answers as if its classes were in another order than {dataset.name}'s.",
             f'Name them in its own order: --classes "{",".join(names[place] for place in order)}"',
         )
-    card = card_for(foreign.source, foreign.form, names, spec, dataset, chosen, len(labels))
-    graph = free_batch(foreign.graph(chosen.shape), chosen.shape, foreign.source)
+    card = card_for(network.source, network.form, names, spec, dataset, chosen, len(labels))
+    graph = free_batch(network.graph(chosen.shape), chosen.shape, network.source)
     expected = ways.probabilities(answers, chosen.ending)
     write_model(
-        wrapped(graph, chosen, card, foreign.source), target, pictures.pictures, expected, foreign.source
+        wrapped(graph, chosen, card, network.source), target, pictures.pictures, expected, network.source
     )
     return Imported(target, None, tuple(found), chosen, len(labels), dataset.name)
 

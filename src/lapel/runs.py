@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .engines.backend import any_backend
-from .engines.protocol import Engine, Epoch, Weights, load_engine
+from .engines.load import load_engine
+from .engines.protocol import Engine, Epoch, Weights
 from .engines.weights import packed, read_weights
 from .errors import LapelError, RunError, did_you_mean
 from .files import Locked, file_errors, is_locked, locked, make_folder, remove_partials, write_atomic

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Pictures
 from ..errors import ModelError
 from ..metrics import Numbers, log_loss
-from . import Foreign
+from .network import ImportedNetwork
 
 Layout = Literal["hw", "hwc", "chw", "flat"]
 Shape = tuple[int, int, int]  # (height, width, channels)
@@ -107,7 +107,7 @@ def read_layout(text: str) -> Layout:
     return cast(Layout, text)
 
 
-def layouts(foreign: Foreign, shape: Shape, asked: Layout | None = None) -> list[Layout]:
+def layouts(network: ImportedNetwork, shape: Shape, asked: Layout | None = None) -> list[Layout]:
     """The layouts in which a network may take pictures of `shape`, by what it says of its input.
 
     Raises ModelError where there is none: the network takes something else than these pictures.
@@ -115,13 +115,13 @@ def layouts(foreign: Foreign, shape: Shape, asked: Layout | None = None) -> list
     possible: list[Layout] = [
         name for name in get_args(Layout) if (name != "hw" or shape[2] == 1) and asked in (None, name)
     ]
-    takes = foreign.takes
+    takes = network.takes
     fit = [name for name in possible if takes is None or _fits(takes[1:], shape_in(name, shape))]
     if not fit:
         taken = _told(takes[1:]) if takes else "anything"
         known = " or ".join(_told(shape_in(name, shape)) for name in possible)
         raise ModelError(
-            f"{foreign.source}: takes inputs of shape {taken}; the pictures have {known or 'another one'}.",
+            f"{network.source}: takes inputs of shape {taken}; the pictures have {known or 'another one'}.",
             "Give the dataset that it was trained for with --data."
             if asked is None
             else "Leave --layout out: the file says its layout.",

@@ -9,7 +9,7 @@ import json
 from typing import Any, NoReturn
 
 from ..errors import ModelError
-from . import words
+from .network import words
 
 _LARGEST = 16 * 1024 * 1024  # characters
 

@@ -1,4 +1,4 @@
-"""A .keras or .h5 file -> a foreign network. Keras loads what was checked, and no code of the file runs."""
+"""A .keras or .h5 file -> an imported network. Keras loads what was checked, and no code of the file runs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..engines.backend import load_keras, quiet
 from ..errors import MissingExtra, ModelError
 from ..files import file_errors
-from . import LARGEST, Foreign
 from .convert import converted
 from .keras_config import checked_config
+from .network import LARGEST, ImportedNetwork
 from .onnx_file import first_line
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -26,7 +26,7 @@ _LARGEST_PART = 32 * 1024 * 1024  # of config and metadata; weights may be as la
 _WHOLE = 'Save the whole network: model.save("model.keras").'
 
 
-def read_keras(path: Path) -> Foreign:
+def read_keras(path: Path) -> ImportedNetwork:
     """Read a whole Keras network, as model.save writes it (.keras, .h5), by any Keras since the first.
 
     Raises ModelError where the file is too large, broken, holds only weights, or anything beside Keras's
@@ -43,7 +43,7 @@ def read_keras(path: Path) -> Foreign:
     else:
         raise ModelError(f"{path}: not a file of Keras.", "Is this the right file? " + _WHOLE)
     network = _loaded(checked, ending, str(path))
-    return _foreign(network, str(path))
+    return _network(network, str(path))
 
 
 def _checked_zip(data: bytes, source: str) -> bytes:
@@ -126,7 +126,7 @@ def _loaded(data: bytes, ending: str, source: str) -> Any:
             ) from error
 
 
-def _foreign(network: Any, source: str) -> Foreign:
+def _network(network: Any, source: str) -> ImportedNetwork:
     for what in ("inputs", "outputs"):
         found = getattr(network, what, None) or []
         if len(found) != 1:
@@ -140,7 +140,7 @@ def _foreign(network: Any, source: str) -> Foreign:
     def answers(inputs: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(network(inputs, training=False))
 
-    return Foreign(
+    return ImportedNetwork(
         source,
         "Keras",
         takes,

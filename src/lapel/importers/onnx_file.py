@@ -13,7 +13,7 @@ from ..card import KEY
 from ..errors import MissingExtra, ModelError
 from ..files import file_errors
 from ..runtime import onnx_runtime
-from . import LARGEST, Foreign, in_batches
+from .network import LARGEST, ImportedNetwork, in_batches
 
 if TYPE_CHECKING:
     import onnx
@@ -23,7 +23,7 @@ _OLDEST_OPSET = 7  # before it, numbers were spread over arrays by other rules
 _ROUNDING = 1e-4
 
 
-def read_onnx(path: Path) -> Foreign:
+def read_onnx(path: Path) -> ImportedNetwork:
     """Read an .onnx file, and the one file beside it that may hold its weights.
 
     Raises ModelError where it is too large, broken, or holds anything but standard operators.
@@ -35,8 +35,8 @@ def read_onnx(path: Path) -> Foreign:
     return of_model(model, str(path), "ONNX")
 
 
-def of_model(model: onnx.ModelProto, source: str, form: str) -> Foreign:
-    """A checked ONNX graph as a foreign network. Raises ModelError where it cannot be run."""
+def of_model(model: onnx.ModelProto, source: str, form: str) -> ImportedNetwork:
+    """A checked ONNX graph as an imported network. Raises ModelError where it cannot be run."""
     takes, number = _takes(model, source)
     session = open_session(model, source)
     name = session.get_inputs()[0].name
@@ -45,7 +45,9 @@ def of_model(model: onnx.ModelProto, source: str, form: str) -> Foreign:
         result: NDArray[Any] = session.run(None, {name: inputs})[0]
         return result
 
-    return Foreign(source, form, takes, number, answers, lambda shape: free_batch(model, shape, source))
+    return ImportedNetwork(
+        source, form, takes, number, answers, lambda shape: free_batch(model, shape, source)
+    )
 
 
 def open_session(model: onnx.ModelProto, source: str) -> Any:

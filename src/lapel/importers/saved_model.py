@@ -1,4 +1,4 @@
-"""A SavedModel folder -> a foreign network. TensorFlow loads it only when every operation in it is known.
+"""A SavedModel folder -> an imported network. TensorFlow loads it only when every operation in it is known.
 
 A SavedModel is a program: among TensorFlow's operations are some that read and write files.
 """
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..engines.backend import load_tensorflow, quiet
 from ..errors import ModelError
 from ..files import file_errors
-from . import LARGEST, Foreign, words
 from .convert import converted
+from .network import LARGEST, ImportedNetwork, words
 from .onnx_file import first_line
 
 FILE = "saved_model.pb"
@@ -58,7 +58,7 @@ _BESIDE = words(
 _OBJECTS = words("user_object variable function bare_concrete_function constant captured_tensor")
 
 
-def read_saved_model(folder: Path) -> Foreign:
+def read_saved_model(folder: Path) -> ImportedNetwork:
     """Read a SavedModel, as model.export, tf.saved_model.save and older Keras write it.
 
     Raises ModelError where it is too large or broken, where an operation or an object in it is not among
@@ -84,7 +84,7 @@ def read_saved_model(folder: Path) -> Foreign:
                 f"{source}: TensorFlow {tensorflow.__version__} cannot load it ({first_line(error)}).",
                 "Is the folder whole? The weights lie in its folder `variables`.",
             ) from error
-    return _foreign(loaded, source)
+    return _network(loaded, source)
 
 
 def _check(data: bytes, source: str) -> None:
@@ -176,7 +176,7 @@ def _run_by(names: list[str], functions: dict[str, Any]) -> Iterator[Any]:
                 waiting += [value.func.name, *(one.name for one in value.list.func)]
 
 
-def _foreign(loaded: Any, source: str) -> Foreign:
+def _network(loaded: Any, source: str) -> ImportedNetwork:
     tensorflow = load_tensorflow()
     ((name, given),) = loaded.signatures[_SIGNATURE].structured_input_signature[1].items()
     takes = tuple(given.shape) if given.shape.rank is not None else None
@@ -190,7 +190,7 @@ def _foreign(loaded: Any, source: str) -> Foreign:
     def answers(inputs: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(call(tensorflow.constant(inputs)))
 
-    return Foreign(
+    return ImportedNetwork(
         source,
         "SavedModel",
         takes,

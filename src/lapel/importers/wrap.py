@@ -1,4 +1,4 @@
-"""A foreign graph, a layout, a scaling and a card -> a model of Lapel."""
+"""A imported graph, a layout, a scaling and a card -> a model of Lapel."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..files import write_atomic
 from ..metrics import Probabilities, wilson_interval
 from ..picture import PictureSpec
 from ..tagger import load_tagger
-from . import in_batches
 from .candidates import Candidate
+from .network import in_batches
 from .onnx_file import first_line, inputs_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _IR_VERSION = 8  # as our own models have; a graph that asks for a newer one kee
 def wrapped(graph: onnx.ModelProto, candidate: Candidate, card: Card, source: str) -> onnx.ModelProto:
     """The model: pictures (n, height, width, channels; uint8) in, probabilities (n, classes) out.
 
-    The foreign graph, which takes any number of pictures at once, lies in the middle as it is; before it
+    The imported graph, which takes any number of pictures at once, lies in the middle as it is; before it
     layout and scaling, after it what makes probabilities of its answers. Raises ModelError where the whole
     is not valid.
     """

@@ -16,8 +16,8 @@ from lapel.cli import lapel
 from lapel.comparison import compare
 from lapel.data import Dataset
 from lapel.errors import RunError
-from lapel.evaluation import held_out
 from lapel.runs import Run
+from lapel.splits import split_of_run
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def dataset() -> Dataset:
 
 
 def answered(run: Run, dataset: Dataset, split: str, skill: float, seed: int) -> None:
-    labels = held_out(run, dataset, split).labels
+    labels = split_of_run(run, dataset, split).labels
     probabilities = made_answers(labels, 4, skill, seed)
     run.record_look(split, float(np.mean(probabilities.argmax(axis=1) == labels)), len(labels))
     run.save_predictions(split, probabilities.astype(np.float32), labels)

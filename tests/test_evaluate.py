@@ -17,10 +17,11 @@ from lapel.commands.evaluation import _print_report
 from lapel.commands.paper import paper
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, ModelError, RunError
-from lapel.evaluation import Report, evaluate, held_out, judge
+from lapel.evaluation import Report, evaluate, judge
 from lapel.exporting import export
 from lapel.recipes.load import load_recipe
 from lapel.runs import Run, dataset_of, open_run
+from lapel.splits import split_of_run
 from lapel.tagger import load_tagger
 from lapel.trainer import train
 
@@ -109,7 +110,7 @@ def test_a_dataset_without_test_pictures(tmp_path: Path, dataset: Dataset) -> No
 
 def test_an_unknown_split(tmp_path: Path, dataset: Dataset) -> None:
     with pytest.raises(RunError, match='no split "train"') as caught:
-        held_out(made_run(tmp_path / "run", dataset), dataset, "train")
+        split_of_run(made_run(tmp_path / "run", dataset), dataset, "train")
     assert caught.value.hint == "Known: validation, test."
 
 
@@ -166,10 +167,10 @@ def test_a_class_name_is_never_markup_on_the_terminal() -> None:
 
 def test_splits_judged_are_splits_of_the_dataset(tmp_path: Path, dataset: Dataset) -> None:
     run = made_run(tmp_path / "run", dataset, seed=5)
-    validation = held_out(run, dataset, "validation")
+    validation = split_of_run(run, dataset, "validation")
     expected: Split = dataset.split(0.1, 5)[1]
     assert np.array_equal(validation.pictures, expected.pictures)
-    assert held_out(run, dataset, "test") is dataset.test
+    assert split_of_run(run, dataset, "test") is dataset.test
 
 
 def test_a_model_is_judged_as_the_run_that_it_was_made_of(filed: Path) -> None:

@@ -21,11 +21,12 @@ from PIL import Image
 from lapel.data import Dataset
 from lapel.engines.protocol import Epoch
 from lapel.errors import MissingExtra, RunError
-from lapel.evaluation import Report, held_out, judge
+from lapel.evaluation import Report, judge
 from lapel.files import write_atomic
 from lapel.report import figures, style
 from lapel.report.page import write_report
 from lapel.runs import Run
+from lapel.splits import split_of_run
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -40,7 +41,7 @@ HOSTILE = (
 
 def judged(run: Run, dataset: Dataset, split: str = "test", skill: float = 0.8) -> Report:
     """Give a run answers and the report of them, as `evaluate` would."""
-    labels = held_out(run, dataset, split).labels
+    labels = split_of_run(run, dataset, split).labels
     probabilities = made_answers(labels, len(dataset.class_names), skill)
     run.save_predictions(split, probabilities.astype(np.float32), labels)
     return judge(

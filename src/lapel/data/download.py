@@ -134,7 +134,7 @@ class _Fetcher:
         request = Request(url, headers={"User-Agent": "lapel", "Accept-Encoding": "identity"})
         if start:
             request.add_header("Range", f"bytes={start}-")
-        with _told_of_mirror():
+        with _mirror_errors():
             answer = self.opener.open(request, timeout=self.timeout)
         with answer:
             expected = size
@@ -175,7 +175,7 @@ def _take_in(target: IO[bytes], digest: hashlib._Hash, most: int) -> int:
 def _chunks(answer: HTTPResponse, most: int) -> Iterator[bytes]:
     """What the mirror sends, but never more than `most` bytes."""
     while most > 0:
-        with _told_of_mirror():
+        with _mirror_errors():
             chunk = answer.read(min(_CHUNK, most))
         if not chunk:
             return
@@ -184,7 +184,7 @@ def _chunks(answer: HTTPResponse, most: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _told_of_mirror() -> Iterator[None]:
+def _mirror_errors() -> Iterator[None]:
     """Turn whatever a network does into a reason to try the next mirror."""
     try:
         yield

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.backend import load_tensorflow, quiet
-from ..errors import ModelError
+from ..errors import ModelError, first_line
 from ..files import file_errors
-from .convert import converted
+from .convert import convert_function
 from .network import LARGEST, ImportedNetwork, words
-from .onnx_file import first_line
 
 FILE = "saved_model.pb"
 
@@ -196,5 +195,5 @@ def _network(loaded: Any, source: str) -> ImportedNetwork:
         takes,
         number,
         answers,
-        lambda shape: converted(call, (takes[0] if takes else None, *shape), number, source),
+        lambda shape: convert_function(call, (takes[0] if takes else None, *shape), number, source),
     )

@@ -12,14 +12,14 @@ import numpy as np
 from .._version import __version__
 from ..card import KEY, Card
 from ..data.dataset import Dataset, Pictures
-from ..errors import ModelError
+from ..errors import ModelError, first_line
 from ..files import write_atomic
 from ..metrics import Probabilities, wilson_interval
 from ..picture import PictureSpec
 from ..tagger import load_tagger
 from .candidates import Candidate
 from .network import in_batches
-from .onnx_file import first_line, inputs_of
+from .onnx_file import inputs_of
 
 if TYPE_CHECKING:
     import onnx
@@ -28,7 +28,7 @@ _TOLERANCE = 1e-4  # in probability, as `export` has it
 _IR_VERSION = 8  # as our own models have; a graph that asks for a newer one keeps it
 
 
-def wrapped(graph: onnx.ModelProto, candidate: Candidate, card: Card, source: str) -> onnx.ModelProto:
+def wrap_graph(graph: onnx.ModelProto, candidate: Candidate, card: Card, source: str) -> onnx.ModelProto:
     """The model: pictures (n, height, width, channels; uint8) in, probabilities (n, classes) out.
 
     The imported graph, which takes any number of pictures at once, lies in the middle as it is; before it

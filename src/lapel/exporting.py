@@ -136,7 +136,7 @@ def export(
             if compact
             else "This is a fault of Lapel or of a library; `pip install --upgrade onnxruntime` may help.",
         )
-    write_atomic(target, data)
+    write_atomic(target, data, elsewhere="Choose another place with --out.")
     shown = card if as_model else None
     return Exported(target, len(data), difference, agreement, len(pictures), held is not None, shown)
 

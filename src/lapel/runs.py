@@ -39,6 +39,7 @@ _PREDICTIONS = "predictions.npz"
 _LOOKS = "looks.jsonl"
 _DONE = "done.json"
 _LOCK = ".lock"
+_COPY = "Copy the run to a folder that you may write to; LAPEL_RUNS says where runs lie."
 _ELSEWHERE = "Set LAPEL_RUNS to a folder that you may write to: runs are made there."
 
 
@@ -148,7 +149,7 @@ class Run:
 
     def adopt(self, weights: bytes) -> None:
         """Take weights that were trained elsewhere (as the engine's file) for the run's own."""
-        write_atomic(self.weights_path, weights)
+        write_atomic(self.weights_path, weights, elsewhere=_COPY)
 
     def state(self) -> Weights | None:
         """The state that the last whole epoch left, or None where no epoch has ended."""
@@ -173,7 +174,7 @@ class Run:
         kept |= {f"{split}_probabilities": probabilities, f"{split}_labels": labels}
         buffer = BytesIO()
         np.savez(buffer, allow_pickle=False, **kept)
-        write_atomic(self.path / _PREDICTIONS, buffer.getvalue())
+        write_atomic(self.path / _PREDICTIONS, buffer.getvalue(), elsewhere=_COPY)
 
     def predictions(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """What the run answered on a split when it was last judged on it: (probabilities, labels)."""
@@ -186,7 +187,7 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the run while training in it. Raises RunError where another process does."""
         try:
-            with locked(self.path / _LOCK, wait=False, elsewhere=_ELSEWHERE):
+            with locked(self.path / _LOCK, wait=False, elsewhere=_COPY):
                 remove_partials(self.path)
                 remove_partials(self.path / "checkpoint")
                 yield
@@ -231,7 +232,7 @@ class Run:
 
     def _write(self, name: str, content: bytes | str) -> None:
         no_room = f"Free some space, then go on with: lapel train --resume {self.path}"
-        write_atomic(self.path / name, content, elsewhere=_ELSEWHERE, no_room=no_room)
+        write_atomic(self.path / name, content, elsewhere=_COPY, no_room=no_room)
 
 
 def runs_folder() -> Path:

@@ -122,7 +122,7 @@ def write_model(
             f"{difference:.2g} (at most {_TOLERANCE:g} is rounding). Nothing was written.",
             "Does it draw anything at random as it answers? Save it for answering, not for training.",
         )
-    write_atomic(target, data)
+    write_atomic(target, data, elsewhere="Choose another place with --out.")
 
 
 def _before(takes: onnx.ValueInfoProto, candidate: Candidate) -> tuple[list[Any], list[Any]]:

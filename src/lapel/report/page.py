@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TABLE_CLASSES = 25  # a matrix of more classes is shown as a figure, which stays small
 _FIGURES = ("accuracy", "loss", "confusion", "confusion-shares", "predictions", "mistakes")
 _THUMB = 128  # pixels; larger pictures are shrunk for the page
+_ELSEWHERE = "Choose another folder with --report, or leave the report out with --no-report."
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def write_report(
     for name in _FIGURES:
         path = place / f"{name}.png"
         if name in pngs:
-            write_atomic(path, pngs[name])
+            write_atomic(path, pngs[name], elsewhere=_ELSEWHERE)
         else:
             # An earlier report may have drawn what this one has no use for.
             with file_errors(path):
@@ -117,8 +118,8 @@ def write_report(
         text = environment.get_template(f"{name}.j2").render(content)
         # A folder's name may hold bytes that are no text; the page shows a question mark there.
         target = "index.html" if name == "report.html" else name
-        write_atomic(place / target, text.encode("utf-8", "replace"))
-    write_atomic(place / "report.json", report.to_json())
+        write_atomic(place / target, text.encode("utf-8", "replace"), elsewhere=_ELSEWHERE)
+    write_atomic(place / "report.json", report.to_json(), elsewhere=_ELSEWHERE)
     return place / "index.html"
 
 

@@ -59,7 +59,7 @@ class Gallery:
 
     def write(self, path: Path) -> None:
         """Write the page: one file that needs no other. Raises LapelError where it cannot be written."""
-        write_atomic(path, self._page())
+        write_atomic(path, self._page(), elsewhere="Choose another place with --gallery.")
 
     def _page(self) -> str:
         cards = [card for *_, card in sorted(self._kept, reverse=True)]

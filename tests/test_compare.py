@@ -65,7 +65,9 @@ def test_validation_pictures_are_compared_where_they_are_the_same(tmp_path: Path
     twin = made_run(tmp_path / "twin", dataset, seed=0)
     for run in (*runs, twin):
         answered(run, dataset, "validation", 0.8, 3)
-    rows = compare([runs[0], runs[1], twin]).rows
+    comparison = compare([runs[0], runs[1], twin])
+    assert repr(comparison) == "Comparison(0, 1, twin)"
+    rows = comparison.rows
     assert (rows[1].p, rows[1].p_split) == (None, None)
     assert (rows[2].p, rows[2].p_split) == (1.0, "validation")
 

@@ -108,6 +108,13 @@ def test_a_dataset_without_test_pictures(tmp_path: Path, dataset: Dataset) -> No
     assert "leave --test out" in caught.value.hint
 
 
+def test_a_report_shows_what_matters_of_it() -> None:
+    report = judge(np.eye(4, 2), np.array([0, 1, 0, 1]), NAMES[:2], split="test", dataset="rows", run="small")
+    low, high = report.interval
+    shown = f"Report('small', test of 'rows': accuracy 0.7500 ({low:.4f} to {high:.4f}) of 4 pictures)"
+    assert repr(report) == shown
+
+
 def test_an_unknown_split(tmp_path: Path, dataset: Dataset) -> None:
     with pytest.raises(RunError, match='no split "train"') as caught:
         split_of_run(made_run(tmp_path / "run", dataset), dataset, "train")

@@ -31,7 +31,7 @@ RIVALS = {
 OURS = """
 import json, sys, time
 from lapel.data import load_data
-from lapel.engines import load_engine
+from lapel.engines.load import load_engine
 from lapel.engines.weights import draw
 from lapel.recipes import load_recipe
 from lapel.recipes.plan import plan

@@ -28,8 +28,9 @@ import lapel
 from lapel.calibrate import temperature_of, threshold, usual_answers
 from lapel.card import Card
 from lapel.data.registry import FASHION_MNIST
+from lapel.engines.load import load_engine
 from lapel.engines.onnx import to_onnx
-from lapel.engines.protocol import Weights, load_engine
+from lapel.engines.protocol import Weights
 from lapel.engines.torch.fitting import scaled
 from lapel.errors import PictureError
 from lapel.files import write_atomic

@@ -50,8 +50,8 @@ from lapel.card import Card
 from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import synthetic_dataset
 from lapel.decode import Limits, decode
+from lapel.engines.load import load_engine
 from lapel.engines.onnx import to_onnx
-from lapel.engines.protocol import load_engine
 from lapel.engines.torch.fitting import weights
 from lapel.engines.weights import draw, packed, read_weights
 from lapel.files import write_atomic

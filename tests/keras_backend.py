@@ -7,7 +7,7 @@ import json
 import numpy as np
 from garments import blobs, small_recipe
 
-from lapel.engines.protocol import load_engine
+from lapel.engines.load import load_engine
 from lapel.engines.weights import draw
 from lapel.recipes.plan import plan
 

@@ -16,8 +16,8 @@ from lapel.cli import lapel
 from lapel.comparison import compare
 from lapel.data import Dataset
 from lapel.errors import RunError
-from lapel.evaluation import held_out
 from lapel.runs import Run
+from lapel.splits import split_of_run
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def dataset() -> Dataset:
 
 
 def answered(run: Run, dataset: Dataset, split: str, skill: float, seed: int) -> None:
-    labels = held_out(run, dataset, split).labels
+    labels = split_of_run(run, dataset, split).labels
     probabilities = made_answers(labels, 4, skill, seed)
     run.record_look(split, float(np.mean(probabilities.argmax(axis=1) == labels)), len(labels))
     run.save_predictions(split, probabilities.astype(np.float32), labels)
@@ -65,7 +65,9 @@ def test_validation_pictures_are_compared_where_they_are_the_same(tmp_path: Path
     twin = made_run(tmp_path / "twin", dataset, seed=0)
     for run in (*runs, twin):
         answered(run, dataset, "validation", 0.8, 3)
-    rows = compare([runs[0], runs[1], twin]).rows
+    comparison = compare([runs[0], runs[1], twin])
+    assert repr(comparison) == "Comparison(0, 1, twin)"
+    rows = comparison.rows
     assert (rows[1].p, rows[1].p_split) == (None, None)
     assert (rows[2].p, rows[2].p_split) == (1.0, "validation")
 

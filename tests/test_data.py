@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 from lapel.commands.data import data
 from lapel.data import CATALOG, FORMS, Dataset, Split, check_data, load_data, save_data
@@ -81,15 +84,14 @@ def test_places_come_in_the_order_of_the_design(home: Path, monkeypatch: pytest.
 def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     assert cache_folder() == home / "cache"
     monkeypatch.delenv("LAPEL_CACHE")
-    for platform, expected in (
-        ("linux", home / "home/.cache/lapel"),
-        ("darwin", home / "home/Library/Caches/lapel"),
-        ("win32", home / "local/lapel"),
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda name: str(home / name))
+    for system, expected in (
+        (Windows, home / "CSIDL_LOCAL_APPDATA/lapel"),
+        (MacOS, home / "home/Library/Caches/lapel"),
+        (Unix, home / "home/.cache/lapel"),
     ):
-        monkeypatch.setenv("LOCALAPPDATA", str(home / "local"))
-        monkeypatch.setattr("sys.platform", platform)
+        monkeypatch.setattr("platformdirs.PlatformDirs", system)
         assert cache_folder() == expected
-    monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "xdg"))
     assert cache_folder() == home / "xdg/lapel"
 

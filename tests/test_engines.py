@@ -12,7 +12,8 @@ from garments import blobs, small_recipe
 from numpy.typing import NDArray
 
 from lapel.data.dataset import Dataset
-from lapel.engines.protocol import Engine, Epoch, Fitting, load_engine
+from lapel.engines.load import load_engine
+from lapel.engines.protocol import Engine, Epoch, Fitting
 from lapel.engines.training import learning_rates
 from lapel.engines.weights import draw, fitted, from_pytorch, shapes, to_pytorch
 from lapel.errors import LapelError, MissingExtra, ModelError, RecipeError

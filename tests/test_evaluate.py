@@ -17,10 +17,11 @@ from lapel.commands.evaluation import _print_report
 from lapel.commands.paper import paper
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, ModelError, RunError
-from lapel.evaluation import Report, evaluate, held_out, judge
+from lapel.evaluation import Report, evaluate, judge
 from lapel.exporting import export
 from lapel.recipes.load import load_recipe
 from lapel.runs import Run, dataset_of, open_run
+from lapel.splits import split_of_run
 from lapel.tagger import load_tagger
 from lapel.trainer import train
 
@@ -107,9 +108,16 @@ def test_a_dataset_without_test_pictures(tmp_path: Path, dataset: Dataset) -> No
     assert "leave --test out" in caught.value.hint
 
 
+def test_a_report_shows_what_matters_of_it() -> None:
+    report = judge(np.eye(4, 2), np.array([0, 1, 0, 1]), NAMES[:2], split="test", dataset="rows", run="small")
+    low, high = report.interval
+    shown = f"Report('small', test of 'rows': accuracy 0.7500 ({low:.4f} to {high:.4f}) of 4 pictures)"
+    assert repr(report) == shown
+
+
 def test_an_unknown_split(tmp_path: Path, dataset: Dataset) -> None:
     with pytest.raises(RunError, match='no split "train"') as caught:
-        held_out(made_run(tmp_path / "run", dataset), dataset, "train")
+        split_of_run(made_run(tmp_path / "run", dataset), dataset, "train")
     assert caught.value.hint == "Known: validation, test."
 
 
@@ -166,10 +174,10 @@ def test_a_class_name_is_never_markup_on_the_terminal() -> None:
 
 def test_splits_judged_are_splits_of_the_dataset(tmp_path: Path, dataset: Dataset) -> None:
     run = made_run(tmp_path / "run", dataset, seed=5)
-    validation = held_out(run, dataset, "validation")
+    validation = split_of_run(run, dataset, "validation")
     expected: Split = dataset.split(0.1, 5)[1]
     assert np.array_equal(validation.pictures, expected.pictures)
-    assert held_out(run, dataset, "test") is dataset.test
+    assert split_of_run(run, dataset, "test") is dataset.test
 
 
 def test_a_model_is_judged_as_the_run_that_it_was_made_of(filed: Path) -> None:
@@ -214,7 +222,7 @@ def test_a_model_that_comes_with_lapel_is_judged_by_its_name(
     run = open_run(filed)
     dataset = dataset_of(run)
     export(run, tmp_path / "shipped" / "mine.onnx", dataset=dataset)
-    monkeypatch.setattr("lapel.tagger._shipped", lambda: tmp_path / "shipped")
+    monkeypatch.setattr("lapel.tagger._models_folder", lambda: tmp_path / "shipped")
     assert evaluate("mine", dataset=dataset).accuracy == evaluate(run).accuracy
     data = ["--data", str(tmp_path / "rows.npz"), "--json"]
     result = CliRunner().invoke(lapel, ["evaluate", "mine", *data], catch_exceptions=False)

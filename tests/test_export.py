@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from sklearn.metrics import log_loss
 
 from lapel.data.dataset import Dataset, Split
 from lapel.data.registry import FASHION_CLASSES
-from lapel.engines.protocol import load_engine
+from lapel.engines.load import load_engine
 from lapel.engines.weights import draw, packed
 from lapel.environment import environment
 from lapel.errors import LapelError, ModelError, RunError
@@ -94,6 +97,18 @@ def test_the_model_answers_as_the_run_does(tmp_path: Path) -> None:
     assert made.card == tagger.card
     expected = warmed(engine.probabilities(network, pictures), tagger.card.temperature)
     assert np.abs(tagger.probabilities(pictures) - expected).max() < 1e-5
+
+
+def test_a_place_that_cannot_be_written_names_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = dataset()
+    run = run_of(data, tmp_path / "run")
+    refuse = Mock(side_effect=PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    monkeypatch.setattr("lapel.files.tempfile.mkstemp", refuse)
+    with pytest.raises(LapelError, match=r"model\.onnx: permission denied\.") as caught:
+        export(run, dataset=data)
+    assert "--out" in caught.value.hint
 
 
 def test_the_card_is_filled_from_the_run(tmp_path: Path) -> None:

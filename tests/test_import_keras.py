@@ -432,11 +432,11 @@ def test_a_config_that_is_none_is_refused(keras: Any, text: str) -> None:
 
 def test_what_onnx_has_no_operation_for_is_named(keras: Any) -> None:
     from lapel.engines.backend import load_tensorflow
-    from lapel.importers.convert import converted
+    from lapel.importers.convert import convert_function
 
     tensorflow = load_tensorflow()
     with pytest.raises(ModelError, match="no operation for Igamma"):
-        converted(lambda x: tensorflow.math.igamma(x, x), (None, 10), "float32", "odd.keras")
+        convert_function(lambda x: tensorflow.math.igamma(x, x), (None, 10), "float32", "odd.keras")
 
 
 def test_keras_on_another_backend_is_told_so(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:

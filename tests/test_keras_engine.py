@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lapel.data import load_data
 from lapel.data.dataset import Dataset
 from lapel.engines.backend import load_keras
-from lapel.engines.protocol import load_engine
+from lapel.engines.load import load_engine
 from lapel.engines.weights import draw
 from lapel.errors import LapelError, MissingExtra, ModelError
 from lapel.evaluation import evaluate
@@ -282,7 +282,7 @@ class TestBackends:
         backend = "tensorflow" if missing == "keras" else missing
         code = (
             f"import sys; sys.modules[{missing!r}] = None\n"
-            "from lapel.engines import load_engine\n"
+            "from lapel.engines.load import load_engine\n"
             f"load_engine('keras', {backend!r})"
         )
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,12 +22,13 @@ from PIL import Image
 
 from lapel.data import Dataset
 from lapel.engines.protocol import Epoch
-from lapel.errors import MissingExtra, RunError
-from lapel.evaluation import Report, held_out, judge
+from lapel.errors import LapelError, MissingExtra, RunError
+from lapel.evaluation import Report, judge
 from lapel.files import write_atomic
 from lapel.report import figures, style
 from lapel.report.page import write_report
 from lapel.runs import Run
+from lapel.splits import split_of_run
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -40,7 +43,7 @@ HOSTILE = (
 
 def judged(run: Run, dataset: Dataset, split: str = "test", skill: float = 0.8) -> Report:
     """Give a run answers and the report of them, as `evaluate` would."""
-    labels = held_out(run, dataset, split).labels
+    labels = split_of_run(run, dataset, split).labels
     probabilities = made_answers(labels, len(dataset.class_names), skill)
     run.save_predictions(split, probabilities.astype(np.float32), labels)
     return judge(
@@ -201,6 +204,22 @@ def test_drawn_garments_are_said_to_be_drawn(tmp_path: Path) -> None:
     page = write_report(run, judged(run, dataset), dataset)
     for path in (page, page.with_name("report.md")):
         assert "drawn garments, not of Fashion-MNIST" in path.read_text()
+
+
+def test_a_folder_that_cannot_be_written_names_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = made_dataset()
+    run = made_run(tmp_path / "run", dataset)
+    report = judged(run, dataset)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(LapelError, match=r"\.png: a read-only file system\.") as caught:
+        write_report(run, report, dataset)
+    assert "--report" in caught.value.hint
 
 
 def test_a_run_without_a_mistake_or_a_history(tmp_path: Path) -> None:

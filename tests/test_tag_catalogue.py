@@ -382,8 +382,11 @@ def test_a_file_of_something_else_is_left_alone(
 
 def test_one_process_at_a_time_writes_a_file(photos: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.csv"
-    with locked(out):
+    with locked(tmp_path / ".rows.csv.lock"):
         assert "another process is writing it" in str(refused(photos, "--model", model, "--out", out))
+    run(photos, "--model", model, "--out", out)
+    assert len(rows_of(out)) == 100
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_rows_survive_kills(model: Path, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_pictures_of_another_shape(tagger: Tagger) -> None:
 
 def test_models_that_come_with_lapel_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "shipped"
-    monkeypatch.setattr("lapel.tagger._shipped", lambda: folder)
+    monkeypatch.setattr("lapel.tagger._models_folder", lambda: folder)
     monkeypatch.chdir(tmp_path)
     assert shipped_models() == ()
     with pytest.raises(ModelError, match=r'There is no model "photo"\.\nModels are made by'):

@@ -9,7 +9,8 @@ from garments import blobs, small_recipe
 from torch import nn
 
 from lapel.data.dataset import Dataset
-from lapel.engines.protocol import Epoch, load_engine
+from lapel.engines.load import load_engine
+from lapel.engines.protocol import Epoch
 from lapel.engines.torch.device import choose_device, choose_precision
 from lapel.engines.torch.fitting import Fitting
 from lapel.engines.weights import draw, to_pytorch

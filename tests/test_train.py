@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import resource
@@ -18,7 +19,8 @@ import pytest
 from garments import blobs, garments, small_recipe
 
 from lapel.data import save_data
-from lapel.engines.protocol import Epoch, load_engine
+from lapel.engines.load import load_engine
+from lapel.engines.protocol import Epoch
 from lapel.errors import LapelError, MissingExtra, RunError
 from lapel.recipes.load import load_recipe
 from lapel.runs import Run, list_runs, new_run, open_run
@@ -189,6 +191,24 @@ def test_a_second_process_in_the_same_run_is_refused() -> None:
         pass
 
 
+def test_a_run_says_whether_a_process_trains_in_it() -> None:
+    run = new_run(small_recipe(), {})
+    assert not run.running
+    with run.locked():
+        assert run.running
+    assert not run.running
+
+
+def test_a_folder_of_runs_that_cannot_be_written_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(LapelError, match="runs: a read-only file system") as caught:
+        new_run(small_recipe(), {})
+    assert "LAPEL_RUNS" in caught.value.hint
+
+
 def test_a_full_disk_loses_nothing_that_was_there() -> None:
     """A process whose files may not grow past a limit meets it inside a write, as on a full disk."""
     with pytest.raises(KeyboardInterrupt):
@@ -199,7 +219,9 @@ def test_a_full_disk_loses_nothing_that_was_there() -> None:
     child.start()
     child.join(60)
     assert child.exitcode == 0
-    assert "no space left" in Path("said.txt").read_text()
+    said = Path("said.txt").read_text()
+    assert "no space left" in said
+    assert said.endswith("Free some space, then go on with: lapel train --resume stopped")
     assert contents(Path("stopped")) == before
     expected = train(small_recipe(epochs=4), blobs(), path="whole")
     assert_same(resume(open_run("stopped"), blobs()), expected)
@@ -212,7 +234,7 @@ def _resume_on_a_full_disk(path: Path, said: Path) -> None:
         try:
             resume(Run(path), blobs())
         except LapelError as error:
-            file.write(error.message)
+            file.write(str(error))
 
 
 def test_tensorboard_files_hold_the_history_once_after_a_resume(engine: str) -> None:

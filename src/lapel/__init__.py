@@ -16,10 +16,14 @@ from ._version import __version__ as __version__
 
 # Where each public name lives; it is imported when first asked for, so that `import lapel` costs nothing.
 _HOMES = {
+    "Card": "card",
     "Dataset": "data.dataset",
     "LapelError": "errors",
+    "PictureSpec": "picture",
     "Run": "runs",
+    "Tag": "tagger",
     "Tagger": "tagger",
+    "Untagged": "tagger",
     "compare": "comparison",
     "evaluate": "evaluation",
     "export": "exporting",
@@ -36,10 +40,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Card",
     "Dataset",
     "LapelError",
+    "PictureSpec",
     "Run",
+    "Tag",
     "Tagger",
+    "Untagged",
     "compare",
     "evaluate",
     "export",
@@ -56,6 +64,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .card import Card
     from .comparison import compare
     from .data import load_data, save_data
     from .data.dataset import Dataset
@@ -63,10 +72,11 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .exporting import export
     from .importing import import_model
+    from .picture import PictureSpec
     from .recipes.load import load_recipe
     from .report.page import write_report
     from .runs import Run, list_runs, open_run
-    from .tagger import Tagger, load_tagger
+    from .tagger import Tag, Tagger, Untagged, load_tagger
     from .trainer import resume, train
 
 

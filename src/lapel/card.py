@@ -62,25 +62,26 @@ class Card:
         except (ValueError, RecursionError) as error:
             raise ModelError(f"The model's card is not valid JSON ({error}).") from error
         if not isinstance(data, dict):
-            raise ModelError(f"The model's card should be a JSON object; it is {_told(data)}.")
+            raise ModelError(f"The model's card should be a JSON object; it is {describe_value(data)}.")
         if data.get("format") != _FORMAT or type(data["format"]) is not int:
             raise ModelError(
-                f"The model's card has the format {_told(data.get('format'))}; this Lapel reads {_FORMAT}.",
+                f"The model's card has the format {describe_value(data.get('format'))}; "
+                f"this Lapel reads {_FORMAT}.",
                 "A newer Lapel may read it: pip install --upgrade lapel",
             )
         known = [entry.name for entry in fields(cls)]
         for key in data:
             if key not in known:
                 raise ModelError(
-                    f"The model's card has an unknown entry {_told(key)}.", did_you_mean(key, known)
+                    f"The model's card has an unknown entry {describe_value(key)}.", did_you_mean(key, known)
                 )
         class_names = _class_names(data.get("class_names"))
         return cls(
             name=_text("name", data.get("name")),
             class_names=class_names,
             picture=_picture(data.get("picture")),
-            measured=tuple(_list("measured", data.get("measured", []), _measured)),
-            made=_made(data.get("made", {})),
+            measured=tuple(_list("measured", data.get("measured", []), _read_result)),
+            made=_read_origin(data.get("made", {})),
             temperature=_temperature(data.get("temperature", 1.0)),
             rejects=_rejects(data.get("rejects", []), class_names),
             accept=_share("accept", data.get("accept", 0.0)),
@@ -93,13 +94,14 @@ def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number that JSON knows")
 
 
-def _told(value: object) -> str:
+def describe_value(value: object) -> str:
+    """A value of JSON as messages show it, cut to 60 characters."""
     text = json.dumps(value, default=repr)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _wrong(entry: str, expected: str, value: object) -> ModelError:
-    return ModelError(f'The model\'s card: "{entry}" should be {expected}; it is {_told(value)}.')
+    return ModelError(f'The model\'s card: "{entry}" should be {expected}; it is {describe_value(value)}.')
 
 
 def _text(entry: str, value: object) -> str:
@@ -120,7 +122,7 @@ def _class_names(value: object) -> tuple[str, ...]:
         raise ModelError(f"The model's card names {len(names)} classes; expected 1 to {_MOST_CLASSES:,}.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ModelError(f"The model's card names the class {_told(twice)} twice.")
+        raise ModelError(f"The model's card names the class {describe_value(twice)} twice.")
     return tuple(names)
 
 
@@ -131,7 +133,9 @@ def _rejects(value: object, class_names: tuple[str, ...]) -> tuple[str, ...]:
     known = set(class_names)
     for name in names:
         if name in known:
-            raise ModelError(f"The model's card names the reject {_told(name)} twice, or as a class, too.")
+            raise ModelError(
+                f"The model's card names the reject {describe_value(name)} twice, or as a class, too."
+            )
         known.add(name)
     return tuple(names)
 
@@ -145,7 +149,7 @@ def _picture(value: object) -> PictureSpec:
         raise ModelError(f"The model's card: {error.message}", error.hint) from error
 
 
-def _measured(entry: str, value: object) -> dict[str, Any]:
+def _read_result(entry: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != set(_MEASURED):
         raise _wrong(entry, f"a list of objects with {', '.join(_MEASURED)}", value)
     for key, kind in _MEASURED.items():
@@ -168,7 +172,7 @@ def _is(value: object, kind: type) -> bool:
     return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
 
 
-def _made(value: object) -> dict[str, str | int | float | None]:
+def _read_origin(value: object) -> dict[str, str | int | float | None]:
     if not isinstance(value, dict) or not all(
         isinstance(item, str | int | float | None) for item in value.values()
     ):

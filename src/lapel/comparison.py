@@ -32,12 +32,15 @@ class Row:
     p_split: str | None  # the pictures that `p` speaks of: test or validation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Runs side by side: a row each, and the history of each for a figure of their curves."""
 
     rows: tuple[Row, ...]
     curves: tuple[tuple[str, tuple[Epoch, ...]], ...]
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(row.run for row in self.rows)})"
 
     def to_json(self) -> str:
         """The comparison as JSON text."""
@@ -71,7 +74,7 @@ def _row(run: Run, first: Run | None) -> Row:
         fingerprint=environment["dataset"]["fingerprint"],
         parameters=environment["parameters"],
         epochs=len(run.history),
-        validation_accuracy=_kept(run),
+        validation_accuracy=_validation_accuracy(run),
         test_accuracy=test[-1] if test else None,
         seconds=sum(run.timings),
         p=p,
@@ -79,7 +82,7 @@ def _row(run: Run, first: Run | None) -> Row:
     )
 
 
-def _kept(run: Run) -> float | None:
+def _validation_accuracy(run: Run) -> float | None:
     done = run.done
     if done:
         return float(done["validation_accuracy"])

@@ -254,12 +254,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        return Image.fromarray(_stretched(np.array(image, dtype=np.float32)))
+        return Image.fromarray(_stretch(np.array(image, dtype=np.float32)))
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode in ("L", "1") else "RGB"
     return image if image.mode == mode else image.convert(mode)
 
 
-def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _stretch(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """From 0 for the least to 255 for the most. In place: such a picture may take half a gigabyte."""
     with np.errstate(all="ignore"):  # files hold numbers that no arithmetic can take
         np.nan_to_num(values, copy=False, posinf=0, neginf=0)

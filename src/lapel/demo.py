@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +71,6 @@ def demonstrate(
 
 
 def _write_png(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], path: Path) -> None:
-    from PIL import Image
+    from .encode import encode, to_image
 
-    buffer = BytesIO()
-    Image.fromarray(picture.squeeze()).save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+    write_atomic(path, encode(to_image(picture)))

@@ -67,3 +67,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(names)}."
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, cut to a line of a message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # TensorFlow begins with the whole way to the error, and ends with the error.
+    return lines[-1 if lines[0].startswith("in user code") else 0][:300]

@@ -5,25 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from . import metrics
-from .data import Progress, load_data
+from .data import Progress
 from .data.dataset import Dataset, Pictures, Split
-from .data.registry import CATALOG, FASHION_MNIST
-from .errors import LapelError, ModelError, RunError
+from .errors import LapelError, ModelError
 from .runs import Run, dataset_of, open_run, same_data
+from .splits import SplitName, dataset_of_model, split_of_model, split_of_run
 from .tagger import Tagger, load_tagger, shipped_models
 
-SplitName = Literal["validation", "test"]
-
-_VALIDATION = 0.1  # of the training pictures, for a model, which does not know its recipe's share
 _BATCH = 256  # pictures handed to a model at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What was found when a run or a model was judged on one split of a dataset."""
 
@@ -46,6 +42,13 @@ class Report:
     confusion: tuple[tuple[int, ...], ...]  # row: actual class, column: predicted class
     confusions: tuple[metrics.Confusion, ...]  # the most frequent first
     test_looks: int | None  # at the test pictures, this one included; None: a model does not count them
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return (
+            f"Report({self.run!r}, {self.split} of {self.dataset!r}: accuracy {self.accuracy:.4f} "
+            f"({low:.4f} to {high:.4f}) of {self.pictures:,} pictures)"
+        )
 
     def to_json(self) -> str:
         """The report as JSON text that `from_json` reads back."""
@@ -82,7 +85,7 @@ def judge(
 
     Raises LapelError where they do not fit together, are none, or are not finite numbers.
     """
-    metrics.checked(probabilities, labels)
+    metrics.check_answers(probabilities, labels)
     predicted = probabilities.argmax(axis=1)
     matrix = metrics.confusion_matrix(predicted, labels, len(class_names))
     classes = metrics.per_class(matrix, class_names)
@@ -137,7 +140,7 @@ def evaluate(
     if isinstance(judged, str | Path):
         judged = load_tagger(judged) if is_model(judged) else open_run(judged)
     if isinstance(judged, Tagger):
-        return _of_model(judged, split, dataset or dataset_for(judged, progress))
+        return _of_model(judged, split, dataset or dataset_of_model(judged, progress))
     return _of_run(judged, split, dataset, progress)
 
 
@@ -145,20 +148,6 @@ def is_model(name_or_path: str | Path) -> bool:
     """Whether this is a model, by its path or as one that comes with Lapel, and not a run."""
     path = Path(name_or_path)
     return path.is_file() or path.suffix == ".onnx" or name_or_path in shipped_models()
-
-
-def dataset_for(tagger: Tagger, progress: Progress | None = None) -> Dataset:
-    """The dataset that a model's card names, where Lapel knows it by that name; else Fashion-MNIST."""
-    named = tagger.card.made.get("dataset")
-    return load_data(str(named) if named in CATALOG else FASHION_MNIST, progress=progress)
-
-
-def held_for(tagger: Tagger, dataset: Dataset, split: str) -> Split:
-    """The pictures of a split to judge a model on. Raises RunError as `held_out` does."""
-    if split == "validation":
-        seed = tagger.card.made.get("seed")
-        return dataset.split(_VALIDATION, seed if isinstance(seed, int) else 0)[1]
-    return _test(dataset, split)
 
 
 def answers_of(tagger: Tagger, held: Split, dataset: Dataset) -> metrics.Probabilities:
@@ -184,7 +173,7 @@ def _fitting(tagger: Tagger, pictures: Pictures) -> Pictures:
 
 
 def _of_model(tagger: Tagger, split: str, dataset: Dataset) -> Report:
-    held = held_for(tagger, dataset, split)
+    held = split_of_model(tagger, dataset, split)
     return judge(
         answers_of(tagger, held, dataset),
         held.labels,
@@ -199,11 +188,11 @@ def _of_model(tagger: Tagger, split: str, dataset: Dataset) -> Report:
 
 def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | None) -> Report:
     dataset = dataset_of(run, progress) if dataset is None else same_data(run, dataset)
-    held = held_out(run, dataset, split)
+    held = split_of_run(run, dataset, split)
     engine = run.engine()
     network = engine.build(run.recipe, dataset.shape, len(dataset.class_names), run.weights())
     probabilities = engine.probabilities(network, held.pictures)
-    metrics.checked(probabilities, held.labels)
+    metrics.check_answers(probabilities, held.labels)
     right = metrics.accuracy(probabilities.argmax(axis=1), held.labels)
     # The look is written first: a look that was cut short was still a look.
     run.record_look(split, right, len(held))
@@ -218,27 +207,6 @@ def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | 
         fingerprint=dataset.fingerprint,
         test_looks=sum(look["split"] == "test" for look in run.looks),
     )
-
-
-def held_out(run: Run, dataset: Dataset, split: str) -> Split:
-    """The pictures of a split: the run's own validation pictures, by its seed, or the test pictures.
-
-    Raises RunError where the dataset has no test pictures, or `split` is another word.
-    """
-    if split == "validation":
-        return dataset.split(run.recipe.training.validation, run.environment["seed"])[1]
-    return _test(dataset, split)
-
-
-def _test(dataset: Dataset, split: str) -> Split:
-    if split != "test":
-        raise RunError(f'There is no split "{split}" to judge on.', "Known: validation, test.")
-    if dataset.test is None:
-        raise RunError(
-            f"{dataset.name} has no test pictures.",
-            "Judge on the validation pictures: leave --test out.",
-        )
-    return dataset.test
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -14,20 +14,21 @@ import numpy as np
 
 from .calibrate import Floats, probabilities_at, temperature_of, threshold, usual_answers
 from .card import Card
-from .data.dataset import Dataset, Pictures, Split
+from .data.dataset import Dataset, Pictures, Split, evenly
 from .data.registry import picture_spec
+from .engines.load import load_engine
 from .engines.onnx import to_onnx
-from .engines.protocol import Engine, Network, Weights, load_engine
+from .engines.protocol import Engine, Network, Weights
 from .engines.weights import PYTORCH_ENDINGS, from_pytorch, to_pytorch
 from .errors import DataError, ModelError, RunError
-from .evaluation import held_out
 from .files import write_atomic
-from .metrics import Numbers, Probabilities, checked, wilson_interval
+from .metrics import Numbers, Probabilities, check_answers, wilson_interval
 from .picture import PictureSpec
 from .recipes.plan import plan
 from .recipes.schema import Recipe
 from .runs import Run, dataset_of, same_data
 from .runtime import onnx_runtime
+from .splits import split_of_run
 
 _TOLERANCE = 1e-4  # in probability; rounding in another order stays two powers of ten below it
 _PICTURES = 512
@@ -117,8 +118,8 @@ def export(
     network = engine.build(run.recipe, card.picture.shape, len(card.class_names), weights)
     held = _held(run, dataset)
     if as_model and held is not None:
-        card = _calibrated(card, _logarithms(engine, network, held.pictures, mirror), held.labels, goal)
-    pictures = _noise(run, card) if held is None else _spread(held.pictures)
+        card = _calibrate(card, _logarithms(engine, network, held.pictures, mirror), held.labels, goal)
+    pictures = _noise(run, card) if held is None else held.pictures[evenly(len(held), _PICTURES)]
     expected = probabilities_at(_logarithms(engine, network, pictures, mirror), card.temperature)
     data, answers = _writer(target, mirror, compact)(run.recipe, weights, card, pictures)
     difference = float(np.abs(expected - answers).max())
@@ -135,7 +136,7 @@ def export(
             if compact
             else "This is a fault of Lapel or of a library; `pip install --upgrade onnxruntime` may help.",
         )
-    write_atomic(target, data)
+    write_atomic(target, data, elsewhere="Choose another place with --out.")
     shown = card if as_model else None
     return Exported(target, len(data), difference, agreement, len(pictures), held is not None, shown)
 
@@ -148,7 +149,7 @@ def card_of(run: Run) -> Card:
         name=run.recipe.name,
         class_names=tuple(dataset["class_names"]),
         picture=_picture_spec(dataset),
-        measured=tuple(_measured(dataset["name"], look) for look in _last_looks(run.looks)),
+        measured=tuple(_result(dataset["name"], look) for look in _last_looks(run.looks)),
         made={
             "recipe": run.recipe.name,
             "engine": f"{environment['engine']['name']} {environment['engine']['version']}",
@@ -173,7 +174,7 @@ def _last_looks(looks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({look["split"]: look for look in looks}.values())
 
 
-def _measured(dataset: str, look: dict[str, Any]) -> dict[str, Any]:
+def _result(dataset: str, look: dict[str, Any]) -> dict[str, Any]:
     right, pictures = round(look["accuracy"] * look["pictures"]), look["pictures"]
     return {
         "dataset": dataset,
@@ -191,12 +192,7 @@ def _held(run: Run, dataset: Dataset | None) -> Split | None:
             dataset = dataset_of(run)
         except (DataError, RunError):
             return None
-    return held_out(run, same_data(run, dataset), "validation")
-
-
-def _spread(pictures: Pictures) -> Pictures:
-    """Some of the pictures, evenly from first to last."""
-    return pictures[np.linspace(0, len(pictures) - 1, min(_PICTURES, len(pictures))).astype(np.intp)]
+    return split_of_run(run, same_data(run, dataset), "validation")
 
 
 def _noise(run: Run, card: Card) -> Pictures:
@@ -212,12 +208,12 @@ def _logarithms(engine: Engine, network: Network, pictures: Pictures, mirror: bo
     return np.log(np.maximum(answers, np.finfo(np.float32).tiny))
 
 
-def _calibrated(card: Card, logarithms: Floats, labels: Numbers, goal: float) -> Card:
+def _calibrate(card: Card, logarithms: Floats, labels: Numbers, goal: float) -> Card:
     """The card with the temperature and the least accepted score that validation pictures ask for.
 
     And with what the model answers on them.
     """
-    checked(np.exp(logarithms[0]), labels)
+    check_answers(np.exp(logarithms[0]), labels)
     temperature = temperature_of(logarithms, labels)
     shares = probabilities_at(logarithms, temperature)
     scores, answers = shares.max(axis=1), shares.argmax(axis=1)

@@ -11,19 +11,21 @@ import numpy as np
 
 from .card import Card
 from .data import load_data
-from .data.dataset import Dataset, Split
+from .data.dataset import Dataset, Split, evenly
 from .data.registry import picture_spec
+from .engines.load import load_engine
 from .engines.onnx import to_onnx
-from .engines.protocol import Weights, load_engine
+from .engines.protocol import Weights
 from .engines.weights import PYTORCH_ENDINGS, fitted, from_pytorch, read_weights
 from .environment import environment, now
 from .errors import ModelError
 from .files import file_errors
-from .importers import Foreign, in_batches, read_foreign
 from .importers import candidates as ways
 from .importers.candidates import PIXELS, SCALINGS, UNIT, Candidate, Scaling
+from .importers.network import ImportedNetwork, in_batches
 from .importers.onnx_file import free_batch, open_session
-from .importers.wrap import card_for, wrapped, write_model
+from .importers.read import read_network
+from .importers.wrap import card_for, wrap_graph, write_model
 from .metrics import Numbers, Probabilities
 from .recipes.load import load_recipe
 from .recipes.plan import plan
@@ -94,20 +96,20 @@ def import_model(
                 "Leave --layout and --classes out.",
             )
         chosen_recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-        return _of_weights(file, chosen_recipe, _loaded(dataset), target, asked, overwrite)
+        return _of_weights(file, chosen_recipe, _load(dataset), target, asked, overwrite)
     if recipe is not None:
         raise ModelError(
             f"{file}: a recipe goes with weights alone ({', '.join(_WEIGHTS)}).",
             "Leave --recipe out: this file says its network itself.",
         )
     target = _model_path(file, target, overwrite)
-    foreign = read_foreign(file)
+    network = read_network(file)
     said = ways.read_layout(layout) if layout is not None else None
-    return _of_network(foreign, _loaded(dataset), target, class_names, said, asked)
+    return _of_network(network, _load(dataset), target, class_names, said, asked)
 
 
 def _of_network(
-    foreign: Foreign,
+    network: ImportedNetwork,
     dataset: Dataset,
     target: Path,
     class_names: Sequence[str] | None,
@@ -116,31 +118,32 @@ def _of_network(
 ) -> Imported:
     """A whole network -> a model."""
     names = _names(class_names, dataset)
-    pictures = _spread(dataset.split(_VALIDATION, 0)[1])
+    held = dataset.split(_VALIDATION, 0)[1]
+    pictures = held.take(evenly(len(held), _PICTURES))
     labels = _labels(pictures.labels, dataset.class_names, names)
     spec = dataset.picture or picture_spec(dataset.name, dataset.shape, dataset.class_names)
-    if foreign.whole_numbers and asked and asked != [PIXELS]:
+    if network.whole_numbers and asked and asked != [PIXELS]:
         raise ModelError(
-            f"{foreign.source}: takes whole numbers ({foreign.number}), so no scaling but 0-255 goes.",
+            f"{network.source}: takes whole numbers ({network.number}), so no scaling but 0-255 goes.",
             "Leave --scaling out.",
         )
-    scalings = asked or ([PIXELS] if foreign.whole_numbers else SCALINGS)
+    scalings = asked or ([PIXELS] if network.whole_numbers else SCALINGS)
 
     def ask(layout: ways.Layout, scaling: Scaling) -> Probabilities:
-        return foreign.ask(scaling(ways.laid_out(pictures.pictures, layout)))
+        return network.ask(scaling(ways.lay_out(pictures.pictures, layout)))
 
-    found = ways.tried(
+    found = ways.try_ways(
         ask,
-        list(product(ways.layouts(foreign, dataset.shape, layout), scalings)),
+        list(product(ways.layouts(network, dataset.shape, layout), scalings)),
         dataset.shape,
         labels,
         len(names),
-        foreign.source,
+        network.source,
     )
     chosen = ways.best(found, len(pictures))
     if asked is None and ways.guesses(chosen, len(names)):
         raise ModelError(
-            f"{foreign.source}: none of the {len(found)} candidates gives more than {chosen.accuracy:.1%} of "
+            f"{network.source}: none of the {len(found)} candidates gives more than {chosen.accuracy:.1%} of "
             f"{len(labels):,} validation pictures of {dataset.name}, hardly more than guessing.",
             "Say how its pictures were made with --layout and --scaling, and its classes, in its own order, "
             "with --classes.",
@@ -148,14 +151,14 @@ def _of_network(
     answers = ask(chosen.layout, chosen.scaling)
     if class_names is None and (order := ways.other_order(answers, labels)):
         raise ModelError(
-            f"{foreign.source}: answers as if its classes were in another order than {dataset.name}'s.",
+            f"{network.source}: answers as if its classes were in another order than {dataset.name}'s.",
             f'Name them in its own order: --classes "{",".join(names[place] for place in order)}"',
         )
-    card = card_for(foreign.source, foreign.form, names, spec, dataset, chosen, len(labels))
-    graph = free_batch(foreign.graph(chosen.shape), chosen.shape, foreign.source)
+    card = card_for(network.source, network.form, names, spec, dataset, chosen, len(labels))
+    graph = free_batch(network.graph(chosen.shape), chosen.shape, network.source)
     expected = ways.probabilities(answers, chosen.ending)
     write_model(
-        wrapped(graph, chosen, card, foreign.source), target, pictures.pictures, expected, foreign.source
+        wrap_graph(graph, chosen, card, network.source), target, pictures.pictures, expected, network.source
     )
     return Imported(target, None, tuple(found), chosen, len(labels), dataset.name)
 
@@ -178,7 +181,7 @@ def _of_weights(
     ours = file.suffix.casefold() not in PYTORCH_ENDINGS
     weights = fitted(given if ours else from_pytorch(given, steps, str(file)), steps, str(file))
     held = dataset.split(recipe.training.validation, 0)[1]
-    pictures = _spread(held)
+    pictures = held.take(evenly(len(held), _PICTURES))
     spec = dataset.picture or picture_spec(dataset.name, dataset.shape, dataset.class_names)
     bare = Card(recipe.name, dataset.class_names, spec)
 
@@ -187,7 +190,7 @@ def _of_weights(
         session = open_session(model, str(file))
         return in_batches(lambda part: session.run(None, {"pictures": part})[0], pictures.pictures)
 
-    found = ways.tried(
+    found = ways.try_ways(
         ask,
         [("chw", scaling) for scaling in asked or SCALINGS],
         dataset.shape,
@@ -256,13 +259,8 @@ def _read(file: Path) -> Weights:
         return load_engine("torch").read_pth(opened, str(file))
 
 
-def _loaded(dataset: Dataset | str | Path) -> Dataset:
+def _load(dataset: Dataset | str | Path) -> Dataset:
     return dataset if isinstance(dataset, Dataset) else load_data(dataset)
-
-
-def _spread(held: Split) -> Split:
-    """Pictures to try candidates on, evenly through the validation pictures."""
-    return held.take(np.linspace(0, len(held) - 1, min(_PICTURES, len(held))).astype(np.intp))
 
 
 def _names(class_names: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:

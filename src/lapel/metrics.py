@@ -80,7 +80,7 @@ def wilson_interval(right: int, pictures: int) -> tuple[float, float]:
 
 def log_loss(probabilities: Probabilities, labels: Numbers) -> float:
     """Mean cross-entropy in nats. A probability of 0 counts as the smallest step of its number type."""
-    checked(probabilities, labels)
+    check_answers(probabilities, labels)
     smallest = float(np.finfo(probabilities.dtype).eps)
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.clip(given, smallest, 1.0)).mean())
@@ -88,7 +88,7 @@ def log_loss(probabilities: Probabilities, labels: Numbers) -> float:
 
 def brier(probabilities: Probabilities, labels: Numbers) -> float:
     """Mean squared distance between probabilities and truth, summed over classes: 0 (perfect) to 2."""
-    checked(probabilities, labels)
+    check_answers(probabilities, labels)
     # Σ(p - y)² is Σp² - 2·p[label] + 1, which needs no table of ones and zeros.
     exact = probabilities.astype(np.float64)
     given = exact[np.arange(len(labels)), labels]
@@ -97,7 +97,7 @@ def brier(probabilities: Probabilities, labels: Numbers) -> float:
 
 def calibration_error(probabilities: Probabilities, labels: Numbers, bins: int = 15) -> float:
     """Expected calibration error: how far confidence lies from accuracy, over equal bins of confidence."""
-    checked(probabilities, labels)
+    check_answers(probabilities, labels)
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     # Bins are open below and closed above, as in Guo et al. 2017.
@@ -175,7 +175,7 @@ def top_confusions(
 
 def worst_mistakes(probabilities: Probabilities, labels: Numbers, limit: int) -> NDArray[np.intp]:
     """Places of the pictures answered wrong, the most confident first; at most `limit`."""
-    checked(probabilities, labels)
+    check_answers(probabilities, labels)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     confidence = probabilities[wrong].max(axis=1)
     worst: NDArray[np.intp] = wrong[np.argsort(-confidence, kind="stable")][:limit]
@@ -218,7 +218,7 @@ def auroc(inside: Probabilities, outside: Probabilities) -> float:
     return float((below + not_above).mean() / (2 * len(ranked)))
 
 
-def checked(probabilities: Probabilities, labels: Numbers) -> None:
+def check_answers(probabilities: Probabilities, labels: Numbers) -> None:
     """Raise LapelError unless there are as many rows of finite probabilities as labels, and at least one."""
     if probabilities.ndim != 2 or len(probabilities) != len(labels):
         raise LapelError(

@@ -128,7 +128,7 @@ def _plain(image: Image.Image, spec: PictureSpec) -> Picture:
     mode = "L" if spec.channels == 1 else "RGB"
     image = _shrink(image if image.mode == mode else image.convert(mode), spec.size)
     pixels = np.asarray(image, dtype=np.uint8)
-    ground = _ranked(_border(pixels), 0.5)
+    ground = _quantile(_border(pixels), 0.5)
     return _centre(pixels, spec, ground)
 
 
@@ -136,9 +136,9 @@ def _garment(image: Image.Image, spec: PictureSpec) -> Picture:
     """The steps of the Fashion-MNIST paper, except that the border decides whether to negate."""
     colours = np.asarray(image.convert("RGB"), dtype=np.float32)
     border = _border(colours)
-    ground = _ranked(border, 0.5)
+    ground = _quantile(border, 0.5)
     # A ground that is not plain differs from itself, and the garment must differ by more.
-    tolerance = max(_DARK, float(_ranked(_distance(border, ground), 0.9)))
+    tolerance = max(_DARK, float(_quantile(_distance(border, ground), 0.9)))
     different = _distance(colours, ground) > tolerance
     rows = np.flatnonzero(different.mean(axis=1) > _GARMENT_SHARE)
     columns = np.flatnonzero(different.mean(axis=0) > _GARMENT_SHARE)
@@ -148,8 +148,8 @@ def _garment(image: Image.Image, spec: PictureSpec) -> Picture:
     if not different[box].any():
         return _plain(image, spec)  # the rows and the columns owe their marks to different scratches
     grey = np.asarray(image.convert("L"), dtype=np.float64)
-    level = float(_ranked(_border(grey), 0.5))
-    negate = float(_ranked(grey[box][different[box]], 0.5)) < level
+    level = float(_quantile(_border(grey), 0.5))
+    negate = float(_quantile(grey[box][different[box]], 0.5)) < level
     above, room = (level - grey[box], level) if negate else (grey[box] - level, 255 - level)
     bright = np.clip(above * min(_MOST_GAIN, 255 / max(room, 1.0)), 0, 255).astype(np.uint8)
     small = _shrink(Image.fromarray(bright), spec.size)
@@ -189,7 +189,7 @@ def _distance(colours: NDArray[np.float32], ground: NDArray[Any]) -> NDArray[np.
     return distance
 
 
-def _ranked(values: NDArray[Any], share: float) -> NDArray[Any]:
+def _quantile(values: NDArray[Any], share: float) -> NDArray[Any]:
     """The value below which that share of the rows lies, in each column; 0.5 gives the median."""
     # numpy's own median and percentile load its masked arrays, which a fresh process waits for.
     place = int(share * (len(values) - 1))

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .engines.backend import any_backend
-from .engines.protocol import Engine, Epoch, Weights, load_engine
+from .engines.load import load_engine
+from .engines.protocol import Engine, Epoch, Weights
 from .engines.weights import packed, read_weights
 from .errors import LapelError, RunError, did_you_mean
-from .files import Locked, file_errors, locked, remove_partials, write_atomic
+from .files import Locked, file_errors, is_locked, locked, make_folder, remove_partials, write_atomic
 from .picture import PictureSpec
 from .recipes.load import load_recipe, to_toml
 from .recipes.schema import Recipe
@@ -37,6 +38,9 @@ _CHECKPOINT = "checkpoint/last.safetensors"
 _PREDICTIONS = "predictions.npz"
 _LOOKS = "looks.jsonl"
 _DONE = "done.json"
+_LOCK = ".lock"
+_COPY = "Copy the run to a folder that you may write to; LAPEL_RUNS says where runs lie."
+_ELSEWHERE = "Set LAPEL_RUNS to a folder that you may write to: runs are made there."
 
 
 class Run:
@@ -78,6 +82,11 @@ class Run:
     def done(self) -> dict[str, Any] | None:
         """How the training ended, or None while it has not."""
         return dict(self._json(_DONE)) if (self.path / _DONE).exists() else None
+
+    @property
+    def running(self) -> bool:
+        """Whether a process is training in the run right now."""
+        return is_locked(self.path / _LOCK)
 
     @property
     def weights_path(self) -> Path:
@@ -132,15 +141,15 @@ class Run:
         The state goes last: whatever is cut off before it is done again, to the same bytes.
         """
         if weights is not None:
-            write_atomic(self.weights_path, weights)
+            self._write(self.weights_path.name, weights)
             (self.path / _PREDICTIONS).unlink(missing_ok=True)  # they were those of other weights
         self._write_lines(_HISTORY, [asdict(epoch) for epoch in history])
         self._write_lines(_TIMINGS, [{"seconds": round(seconds, 3)} for seconds in timings])
-        write_atomic(self.path / _CHECKPOINT, packed(state))
+        self._write(_CHECKPOINT, packed(state))
 
     def adopt(self, weights: bytes) -> None:
         """Take weights that were trained elsewhere (as the engine's file) for the run's own."""
-        write_atomic(self.weights_path, weights)
+        write_atomic(self.weights_path, weights, elsewhere=_COPY)
 
     def state(self) -> Weights | None:
         """The state that the last whole epoch left, or None where no epoch has ended."""
@@ -149,7 +158,7 @@ class Run:
 
     def finish(self, done: Mapping[str, Any]) -> None:
         """Say how the training ended: the mark that the run is complete, so it is written last."""
-        write_atomic(self.path / _DONE, json.dumps(dict(done), indent=2) + "\n")
+        self._write(_DONE, json.dumps(dict(done), indent=2) + "\n")
 
     def record_look(self, split: str, accuracy: float, pictures: int) -> None:
         """Note that the run was judged on a split."""
@@ -165,7 +174,7 @@ class Run:
         kept |= {f"{split}_probabilities": probabilities, f"{split}_labels": labels}
         buffer = BytesIO()
         np.savez(buffer, allow_pickle=False, **kept)
-        write_atomic(self.path / _PREDICTIONS, buffer.getvalue())
+        write_atomic(self.path / _PREDICTIONS, buffer.getvalue(), elsewhere=_COPY)
 
     def predictions(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """What the run answered on a split when it was last judged on it: (probabilities, labels)."""
@@ -178,7 +187,7 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the run while training in it. Raises RunError where another process does."""
         try:
-            with locked(self.path / ".lock", wait=False):
+            with locked(self.path / _LOCK, wait=False, elsewhere=_COPY):
                 remove_partials(self.path)
                 remove_partials(self.path / "checkpoint")
                 yield
@@ -219,7 +228,11 @@ class Run:
             raise RunError(f"{path}: not valid JSON lines.", "The run folder was changed by hand.") from error
 
     def _write_lines(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
-        write_atomic(self.path / name, "".join(json.dumps(dict(line)) + "\n" for line in lines))
+        self._write(name, "".join(json.dumps(dict(line)) + "\n" for line in lines))
+
+    def _write(self, name: str, content: bytes | str) -> None:
+        no_room = f"Free some space, then go on with: lapel train --resume {self.path}"
+        write_atomic(self.path / name, content, elsewhere=_COPY, no_room=no_room)
 
 
 def runs_folder() -> Path:
@@ -233,8 +246,9 @@ def new_run(recipe: Recipe, environment: Mapping[str, Any], path: Path | None = 
     The folder appears with recipe and environment in it or not at all. Raises RunError where `path` is taken.
     """
     folder = path.parent if path else runs_folder()
-    with file_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    elsewhere = "Choose another folder for the run." if path else _ELSEWHERE
+    make_folder(folder, elsewhere=elsewhere)
+    with file_errors(folder, elsewhere=elsewhere):
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=".new-run-"))
     try:
         write_atomic(draft / _RECIPE, to_toml(recipe))

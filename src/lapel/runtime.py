@@ -1,9 +1,12 @@
-"""What this process runs on: its cores, and ONNX Runtime."""
+"""What this process runs on: its cores, ONNX Runtime and pyarrow."""
 
 from __future__ import annotations
 
 import os
 from types import ModuleType
+from typing import Any
+
+from .errors import MissingExtra
 
 
 def cores() -> int:
@@ -18,3 +21,13 @@ def onnx_runtime() -> ModuleType:
 
     module: ModuleType = onnxruntime
     return module
+
+
+def pyarrow() -> tuple[Any, Any]:
+    """The modules pyarrow and pyarrow.parquet. Raises MissingExtra where they are not installed."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("pyarrow, which reads and writes Parquet,", "train") from error
+    return pyarrow, pyarrow.parquet

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .card import KEY, Card
 from .decode import Limits, Source
-from .errors import ModelError, PictureError, did_you_mean
+from .errors import ModelError, PictureError, did_you_mean, first_line
 from .picture import Picture, read_picture
 from .runtime import onnx_runtime
 
@@ -104,7 +104,7 @@ class Tagger:
         >>> load_tagger("model.onnx").tag("shirt.jpg").label  # doctest: +SKIP
         'Shirt'
         """
-        return self.tag_pictures([_told(source)], [self.picture(source)])[0]
+        return self.tag_pictures([source_label(source)], [self.picture(source)])[0]
 
     def tag_many(self, sources: Iterable[Source]) -> Iterator[Tag | Untagged]:
         """Label photos one after the other, in their order; one that cannot be read comes back Untagged.
@@ -113,7 +113,9 @@ class Tagger:
         """
         remaining = iter(sources)
         while batch := list(islice(remaining, _BATCH)):
-            yield from self.tag_read([_told(source) for source in batch], [self.read(one) for one in batch])
+            yield from self.tag_read(
+                [source_label(source) for source in batch], [self.read(one) for one in batch]
+            )
 
     def picture(self, source: Source) -> Picture:
         """The picture that the model sees of a photo: uint8 (size, size, channels). Raises PictureError."""
@@ -168,15 +170,15 @@ class Tagger:
         Where the card wants a second look, pictures that leave doubt are asked about mirrored as well.
         Raises ModelError where the pictures are of another shape or the model fails.
         """
-        first = self._asked(pictures)
+        first = self._run_session(pictures)
         places = doubtful(first[0], self.card.second_look)
         if len(places):
-            mirrored = self._asked(pictures[places, :, ::-1])
+            mirrored = self._run_session(pictures[places, :, ::-1])
             for answers, second in zip(first, mirrored, strict=True):
                 answers[places] = (answers[places] + second) / 2
         return first
 
-    def _asked(self, pictures: NDArray[np.uint8]) -> tuple[Shares, Shares]:
+    def _run_session(self, pictures: NDArray[np.uint8]) -> tuple[Shares, Shares]:
         """What the model itself answers."""
         if pictures.dtype != np.uint8 or pictures.shape[1:] != self.card.picture.shape:
             expected = ", ".join(map(str, self.card.picture.shape))
@@ -187,7 +189,7 @@ class Tagger:
         try:
             answers: list[Shares] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})
         except Exception as error:  # ONNX Runtime has no public base class for what it raises
-            raise ModelError(f"The model fails on a picture ({_first_line(error)}).", _HINT) from error
+            raise ModelError(f"The model fails on a picture ({first_line(error)}).", _HINT) from error
         if not self.card.rejects:
             answers = [*answers, np.zeros((len(pictures), 0), np.float32)]
         probabilities, rejected = answers
@@ -237,7 +239,7 @@ def doubtful(probabilities: NDArray[np.floating], share: float) -> NDArray[np.in
 
 def shipped_models() -> tuple[str, ...]:
     """The names of the models that come with Lapel."""
-    folder = _shipped()
+    folder = _models_folder()
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     return tuple(sorted(name.removesuffix(".onnx") for name in names if name.endswith(".onnx")))
 
@@ -251,7 +253,7 @@ def model_path(model: str | Path) -> Path:
         return model
     names = shipped_models()
     if model in names:
-        return _shipped() / f"{model}.onnx"
+        return _models_folder() / f"{model}.onnx"
     path = Path(model)
     if path.name == model and not path.suffix and not path.exists():
         raise ModelError(f'There is no model "{model}".', did_you_mean(model, names) if names else _HINT)
@@ -286,7 +288,7 @@ def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Ta
         gives = [(item.name, item.type, list(item.shape[1:])) for item in session.get_outputs()]
     except Exception as error:  # ONNX Runtime has no public base class for what it raises
         outside = "xternal data" in str(error)
-        why = "it keeps weights in another file" if outside else _first_line(error)
+        why = "it keeps weights in another file" if outside else first_line(error)
         raise ModelError(f"{path}: not a usable ONNX model ({why}).", _HINT) from error
     if text is None:
         raise ModelError(
@@ -314,7 +316,7 @@ def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Ta
     return Tagger(session, card, limits or Limits(), hashlib.sha256(data).hexdigest())
 
 
-def _shipped() -> Path:
+def _models_folder() -> Path:
     """The folder of the models that come with Lapel."""
     return Path(__file__).parent / "shipped"
 
@@ -340,12 +342,8 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _told(source: Source) -> str:
+def source_label(source: Source) -> str:
     """The source in a tag: the path as it was given, or what kind of thing it was."""
     if isinstance(source, (str, Path)):
         return str(source)
     return {bytes: "bytes", np.ndarray: "array"}.get(type(source), "image")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

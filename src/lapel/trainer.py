@@ -8,7 +8,8 @@ from typing import Protocol
 
 from .data import load_data
 from .data.dataset import Dataset, Split
-from .engines.protocol import Engine, Epoch, Fitting, load_engine
+from .engines.load import load_engine
+from .engines.protocol import Engine, Epoch, Fitting
 from .engines.weights import draw
 from .environment import environment, now
 from .errors import RunError

@@ -44,9 +44,10 @@ def evaluate(
     from rich.console import Console
 
     from ..data import load_data
-    from ..evaluation import dataset_for, is_model
     from ..evaluation import evaluate as judge
+    from ..evaluation import is_model
     from ..runs import Run, dataset_of, open_run
+    from ..splits import dataset_of_model
     from ..tagger import load_tagger
 
     judged = load_tagger(run) if is_model(run) else open_run(run)
@@ -60,7 +61,7 @@ def evaluate(
         if isinstance(judged, Run):
             dataset = dataset_of(judged, progress)
         else:
-            dataset = load_data(data, progress=progress) if data else dataset_for(judged, progress)
+            dataset = load_data(data, progress=progress) if data else dataset_of_model(judged, progress)
         status.update("judging")
         report = judge(judged, split="test" if test else "validation", dataset=dataset)
         page = None

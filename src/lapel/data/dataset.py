@@ -16,6 +16,15 @@ Pictures = NDArray[np.uint8]  # (n, height, width, channels)
 Labels = NDArray[np.int64]  # (n,)
 
 
+def evenly(total: int, most: int) -> NDArray[np.intp]:
+    """Places of at most `most` of `total` things, evenly from first to last, so that nobody chose them.
+
+    >>> evenly(9, 3).tolist()
+    [0, 4, 8]
+    """
+    return np.linspace(0, total - 1, min(most, total)).astype(np.intp)
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Pictures (n, height, width, channels; uint8) and their labels (n; int64)."""

@@ -20,12 +20,13 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from ..errors import DataError
-from ..files import file_errors, locked
+from ..files import file_errors, locked, make_folder
 from .registry import DataFile
 
 Progress = Callable[[str, int, int | None], None]  # what is done, how much of it, of how much
 
 _CHUNK = 256 * 1024
+_ELSEWHERE = "Set LAPEL_CACHE to a folder that you may write to: what is fetched is kept there."
 
 
 def is_https(url: str) -> bool:
@@ -52,9 +53,8 @@ def fetch(
     or the folder cannot be written.
     """
     fetcher = _Fetcher(folder, mirrors, build_opener(_CarefulRedirects(allow)), progress, timeout, allow)
-    with file_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / ".lock"):
+    make_folder(folder, elsewhere=_ELSEWHERE)
+    with locked(folder / ".lock", elsewhere=_ELSEWHERE):
         for file in files:
             if not (folder / file.name).exists():
                 fetcher.fetch(file)
@@ -95,7 +95,7 @@ class _Fetcher:
                         continue
                 reasons.append(f"{mirror}{file.name}: {failure}")
             else:
-                with file_errors(whole):
+                with file_errors(whole, elsewhere=_ELSEWHERE):
                     partial.replace(whole)
                 return
         raise DataError(
@@ -105,7 +105,7 @@ class _Fetcher:
 
     def _fill(self, partial: Path, file: DataFile, url: str) -> None:
         """Bring `partial` to the whole, right file."""
-        with file_errors(partial), partial.open("a+b") as target:
+        with file_errors(partial, elsewhere=_ELSEWHERE), partial.open("a+b") as target:
             digest = hashlib.sha256()
             have = _take_in(target, digest, file.bytes)
             if have < file.bytes:
@@ -134,7 +134,7 @@ class _Fetcher:
         request = Request(url, headers={"User-Agent": "lapel", "Accept-Encoding": "identity"})
         if start:
             request.add_header("Range", f"bytes={start}-")
-        with _told_of_mirror():
+        with _mirror_errors():
             answer = self.opener.open(request, timeout=self.timeout)
         with answer:
             expected = size
@@ -175,7 +175,7 @@ def _take_in(target: IO[bytes], digest: hashlib._Hash, most: int) -> int:
 def _chunks(answer: HTTPResponse, most: int) -> Iterator[bytes]:
     """What the mirror sends, but never more than `most` bytes."""
     while most > 0:
-        with _told_of_mirror():
+        with _mirror_errors():
             chunk = answer.read(min(_CHUNK, most))
         if not chunk:
             return
@@ -184,7 +184,7 @@ def _chunks(answer: HTTPResponse, most: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _told_of_mirror() -> Iterator[None]:
+def _mirror_errors() -> Iterator[None]:
     """Turn whatever a network does into a reason to try the next mirror."""
     try:
         yield

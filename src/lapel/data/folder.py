@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ..encode import to_image
 from ..errors import DataError, PictureError, did_you_mean
 from ..files import file_errors
 from ..picture import Picture, PictureSpec, Source, read_picture
@@ -105,7 +105,7 @@ def _write_split(split: Split, folders: list[Path]) -> None:
 
     def write(number: int) -> None:
         picture = split.pictures[number]
-        image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+        image = to_image(picture)
         path = folders[split.labels[number]] / f"{number:0{digits}}.png"
         with file_errors(path):
             image.save(path, compress_level=1)

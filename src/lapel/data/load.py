@@ -43,9 +43,9 @@ def load_data(
     if known is None:
         dataset = _from_path(name_or_path, picture or PictureSpec(), progress)
     elif known.name == SYNTHETIC:
-        dataset = replace(_drawn(picture or PictureSpec()), picture=picture)
+        dataset = replace(_draw(picture or PictureSpec()), picture=picture)
     else:
-        dataset = _published(known, download, progress)
+        dataset = _load_published(known, download, progress)
     if picture is not None and dataset.shape != picture.shape:
         raise DataError(
             f"{dataset.name}: its pictures are {size(dataset.shape)}; {size(picture.shape)} were asked for.",
@@ -54,13 +54,13 @@ def load_data(
     return replace(dataset, origin=known.name if known else str(Path(name_or_path).expanduser().resolve()))
 
 
-def _drawn(spec: PictureSpec) -> Dataset:
+def _draw(spec: PictureSpec) -> Dataset:
     from .synthetic.draw import synthetic_dataset
 
     return synthetic_dataset(size=spec.size, channels=spec.channels)
 
 
-def _published(known: Known, download: bool, progress: Progress | None) -> Dataset:
+def _load_published(known: Known, download: bool, progress: Progress | None) -> Dataset:
     """A published dataset, from the first place that has it."""
     looked = [] if os.environ.get("LAPEL_DATA") else ["LAPEL_DATA: not set"]
     for place in places(known):

@@ -16,9 +16,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, MissingExtra, PictureError
+from ..errors import DataError, PictureError
 from ..files import write_atomic
 from ..picture import PictureSpec
+from ..runtime import pyarrow
 from .assemble import MOST_BYTES, Arrays, as_labels, assemble, size, square
 from .dataset import Dataset, Labels, Pictures, Split
 from .download import Progress
@@ -50,8 +51,8 @@ def read_parquet(
             )
     return assemble(
         train[0],
-        _joined(trained),
-        _joined(tested) if tested else None,
+        _join(trained),
+        _join(tested) if tested else None,
         first.class_names,
         skipped=tuple(reason for rows in trained + tested for reason in rows.skipped),
     )
@@ -59,7 +60,7 @@ def read_parquet(
 
 def write_parquet(dataset: Dataset, folder: Path) -> None:
     """Write train.parquet and test.parquet into `folder`. Raises MissingExtra without pyarrow."""
-    arrow, parquet = _pyarrow()
+    arrow, parquet = pyarrow()
     about = {"class_names": list(dataset.class_names), "shape": list(dataset.shape)}
 
     def write(split: Split, file: BinaryIO) -> None:
@@ -83,17 +84,8 @@ class _Rows:
     skipped: tuple[str, ...] = ()
 
 
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtra("pyarrow, which reads and writes Parquet,", "train") from error
-    return pyarrow, pyarrow.parquet
-
-
 def _read(path: Path, spec: PictureSpec, progress: Progress | None) -> _Rows:
-    arrow, parquet = _pyarrow()
+    arrow, parquet = pyarrow()
     if not path.is_file():
         raise DataError(f"{path}: no such file.", "Check the path.")
     try:
@@ -117,14 +109,14 @@ def _rows(path: Path, table: Any, spec: PictureSpec, progress: Progress | None) 
     class_names, shape = _about(path, table.schema.metadata or {})
     if "label" in names and "image" in names:
         labels = as_labels(table["label"].to_numpy(), path)
-        pictures, labels, skipped = _decoded(path, table["image"].to_pylist(), labels, spec, progress)
+        pictures, labels, skipped = _decode(path, table["image"].to_pylist(), labels, spec, progress)
         return _Rows(pictures, labels, class_names, skipped)
     if "label" in names and "pixels" in names:
         labels, pixels = table["label"].to_numpy(), _lists(path, table["pixels"])
     else:
         label, places = pixel_columns(path, names)
         labels = table.column(label).to_numpy()
-        columns = [_whole(path, table.column(place).to_numpy()) for place in places]
+        columns = [_to_bytes(path, table.column(place).to_numpy()) for place in places]
         pixels = np.stack(columns, axis=1) if columns else np.empty((len(labels), 0), np.uint8)
     if shape is not None and math.prod(shape) != pixels.shape[1]:
         raise DataError(
@@ -137,8 +129,8 @@ def _rows(path: Path, table: Any, spec: PictureSpec, progress: Progress | None) 
 
 def _lists(path: Path, column: Any) -> NDArray[np.uint8]:
     """A column of lists, all of one length, as an array (rows, pixels)."""
-    arrow, _ = _pyarrow()
-    import pyarrow.compute
+    arrow, _ = pyarrow()
+    import pyarrow.compute as compute
 
     kind = column.type
     if not any(
@@ -146,17 +138,17 @@ def _lists(path: Path, column: Any) -> NDArray[np.uint8]:
         for fits in (arrow.types.is_fixed_size_list, arrow.types.is_list, arrow.types.is_large_list)
     ):
         raise DataError(f"{path}: column `pixels` must hold lists of numbers; it holds {kind}.")
-    lengths = pyarrow.compute.unique(pyarrow.compute.list_value_length(column)).to_pylist()
+    lengths = compute.unique(compute.list_value_length(column)).to_pylist()
     if len(lengths) != 1 or not lengths[0]:
         raise DataError(
             f"{path}: every row of column `pixels` must hold the same number of pixels; "
             f"found {', '.join(map(str, lengths[:4])) or 'no rows'}.",
         )
     values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return _whole(path, values).reshape(len(column), -1)
+    return _to_bytes(path, values).reshape(len(column), -1)
 
 
-def _whole(path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
+def _to_bytes(path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
     """Pixels as uint8. Raises DataError where they are not whole numbers from 0 to 255."""
     if values.dtype.kind not in "iu":
         raise DataError(f"{path}: pixels must be whole numbers from 0 to 255; these are {values.dtype}.")
@@ -166,7 +158,7 @@ def _whole(path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def _decoded(
+def _decode(
     path: Path, cells: list[Any], labels: Labels, spec: PictureSpec, progress: Progress | None
 ) -> tuple[Pictures, Labels, tuple[str, ...]]:
     """Pictures of encoded bytes, their labels, and which rows were left out and why."""
@@ -215,7 +207,7 @@ def _about(path: Path, metadata: dict[bytes, bytes]) -> tuple[tuple[str, ...] | 
     return names, shape
 
 
-def _joined(parts: list[_Rows]) -> Arrays:
+def _join(parts: list[_Rows]) -> Arrays:
     if len(parts) == 1:
         return parts[0].pictures, parts[0].labels
     return np.concatenate([rows.pictures for rows in parts]), np.concatenate([rows.labels for rows in parts])

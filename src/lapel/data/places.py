@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +26,9 @@ def cache_folder() -> Path:
     """Where Lapel keeps what it downloads: LAPEL_CACHE, or the usual place of this system."""
     if chosen := os.environ.get("LAPEL_CACHE"):
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lapel"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "lapel"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lapel"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("lapel", appauthor=False, opinion=False)
 
 
 def places(known: Known) -> list[Place]:

@@ -1,27 +1,22 @@
-"""Engines: what builds and fits a recipe. One package each, all with the same verbs."""
+"""What every engine can do, and what an epoch of training came to."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, cast, overload
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Pictures, Split
-from ..errors import LapelError, MissingExtra, did_you_mean
 from ..recipes.schema import Recipe
-from .backend import load_keras
 
 Weights = dict[str, NDArray[np.floating[Any]]]  # by "<place of the layer>.<weight|bias|running_mean|…>"
 Shape = tuple[int, int, int]  # (height, width, channels)
 Network = Any  # whatever the engine builds; nobody else looks inside
 Progress = Callable[[int, int, float], None]  # (pictures done, pictures in the epoch, running loss)
-
-_ENGINES = ("torch", "keras")
 
 
 @dataclass(frozen=True)
@@ -102,30 +97,3 @@ class PyTorch(Engine, Protocol):
 
     def read_pth(self, file: BinaryIO, name: str) -> Weights:
         """Read a state dict. Never runs code that the file holds."""
-
-
-@overload
-def load_engine(name: Literal["torch"]) -> PyTorch: ...
-@overload
-def load_engine(name: str, backend: str | None = None) -> Engine: ...
-def load_engine(name: str, backend: str | None = None) -> Engine:
-    """The engine of this name, Keras's on the backend that is asked for.
-
-    Raises LapelError where there is none or the backend does not suit, MissingExtra where it is not
-    installed.
-    """
-    if name not in _ENGINES:
-        raise LapelError(f'There is no engine "{name}".', did_you_mean(name, _ENGINES))
-    if name == "keras":
-        load_keras(backend)
-    elif backend:
-        raise LapelError(
-            f"The engine {name} has no backend to choose; {backend} was asked for.",
-            "Only Keras has backends: add --engine keras.",
-        )
-    try:
-        return cast(Engine, importlib.import_module(f".{name}", __package__))
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("lapel"):
-            raise
-        raise MissingExtra("PyTorch", "train") from error

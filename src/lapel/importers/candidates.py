@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Pictures
 from ..errors import ModelError
 from ..metrics import Numbers, log_loss
-from . import Foreign
+from .network import ImportedNetwork
 
 Layout = Literal["hw", "hwc", "chw", "flat"]
 Shape = tuple[int, int, int]  # (height, width, channels)
@@ -94,7 +94,7 @@ def shape_in(layout: Layout, shape: Shape) -> tuple[int, ...]:
             return (height * width * channels,)
 
 
-def laid_out(pictures: Pictures, layout: Layout) -> Pictures:
+def lay_out(pictures: Pictures, layout: Layout) -> Pictures:
     """Pictures (n, height, width, channels), laid out so."""
     turned = pictures.transpose(0, 3, 1, 2) if layout == "chw" else pictures
     return turned.reshape(len(pictures), *shape_in(layout, cast(Shape, pictures.shape[1:])))
@@ -107,7 +107,7 @@ def read_layout(text: str) -> Layout:
     return cast(Layout, text)
 
 
-def layouts(foreign: Foreign, shape: Shape, asked: Layout | None = None) -> list[Layout]:
+def layouts(network: ImportedNetwork, shape: Shape, asked: Layout | None = None) -> list[Layout]:
     """The layouts in which a network may take pictures of `shape`, by what it says of its input.
 
     Raises ModelError where there is none: the network takes something else than these pictures.
@@ -115,13 +115,13 @@ def layouts(foreign: Foreign, shape: Shape, asked: Layout | None = None) -> list
     possible: list[Layout] = [
         name for name in get_args(Layout) if (name != "hw" or shape[2] == 1) and asked in (None, name)
     ]
-    takes = foreign.takes
+    takes = network.takes
     fit = [name for name in possible if takes is None or _fits(takes[1:], shape_in(name, shape))]
     if not fit:
-        taken = _told(takes[1:]) if takes else "anything"
-        known = " or ".join(_told(shape_in(name, shape)) for name in possible)
+        taken = describe_shape(takes[1:]) if takes else "anything"
+        known = " or ".join(describe_shape(shape_in(name, shape)) for name in possible)
         raise ModelError(
-            f"{foreign.source}: takes inputs of shape {taken}; the pictures have {known or 'another one'}.",
+            f"{network.source}: takes inputs of shape {taken}; the pictures have {known or 'another one'}.",
             "Give the dataset that it was trained for with --data."
             if asked is None
             else "Leave --layout out: the file says its layout.",
@@ -129,7 +129,7 @@ def layouts(foreign: Foreign, shape: Shape, asked: Layout | None = None) -> list
     return fit
 
 
-def tried(
+def try_ways(
     ask: Callable[[Layout, Scaling], NDArray[np.float32]],
     ways: Sequence[tuple[Layout, Scaling]],
     shape: Shape,
@@ -151,7 +151,7 @@ def tried(
         else:
             _check(answers, classes, source)
             if np.isfinite(answers).all():
-                candidate = _judged(candidate, answers, labels)
+                candidate = _judge(candidate, answers, labels)
         found.append(candidate)
     if all(candidate.accuracy is None for candidate in found):
         why = f" ({(str(failure).splitlines() or ['no reason given'])[0][:200]})" if failure else ""
@@ -214,7 +214,7 @@ def probabilities(answers: NDArray[np.float32], ending: Ending) -> NDArray[np.fl
             return cast(NDArray[np.float32], powers / powers.sum(axis=1, keepdims=True))
 
 
-def _judged(candidate: Candidate, answers: NDArray[np.float32], labels: Numbers) -> Candidate:
+def _judge(candidate: Candidate, answers: NDArray[np.float32], labels: Numbers) -> Candidate:
     ending = ending_of(answers)
     return Candidate(
         candidate.layout,
@@ -229,7 +229,7 @@ def _judged(candidate: Candidate, answers: NDArray[np.float32], labels: Numbers)
 def _check(answers: NDArray[np.float32], classes: int, source: str) -> None:
     if answers.ndim != 2:
         raise ModelError(
-            f"{source}: gives answers of shape {_told(answers.shape[1:])} for a picture; "
+            f"{source}: gives answers of shape {describe_shape(answers.shape[1:])} for a picture; "
             "expected one number for each class.",
             "Is this the right file?",
         )
@@ -246,6 +246,7 @@ def _fits(takes: Sequence[int | None], shape: tuple[int, ...]) -> bool:
     )
 
 
-def _told(shape: Sequence[int | None]) -> str:
+def describe_shape(shape: Sequence[int | None]) -> str:
+    """A shape as messages show it; a length that may be anything is any."""
     sides = ["any" if side is None else str(side) for side in shape]
     return f"({', '.join(sides)}{',' if len(sides) == 1 else ''})"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engines.backend import load_tensorflow, quiet
-from ..errors import MissingExtra, ModelError
-from .onnx_file import first_line
+from ..errors import MissingExtra, ModelError, first_line
 
 if TYPE_CHECKING:
     import onnx
@@ -18,7 +17,7 @@ _OPSET = 17  # as our own models have
 _HINT = "Leave out the layer that this comes from, or bring it to ONNX by other means and import that."
 
 
-def converted(
+def convert_function(
     function: Callable[[Any], Any], shape: tuple[int | None, ...], number: str, source: str
 ) -> onnx.ModelProto:
     """The graph of a function that takes one array of `shape` (the batch first) and gives one.

@@ -9,7 +9,7 @@ import json
 from typing import Any, NoReturn
 
 from ..errors import ModelError
-from . import words
+from .network import words
 
 _LARGEST = 16 * 1024 * 1024  # characters
 
@@ -56,7 +56,7 @@ _FUNCTIONS = words(
 )
 
 
-def checked_config(text: str | bytes, source: str) -> dict[str, Any]:
+def check_config(text: str | bytes, source: str) -> dict[str, Any]:
     """Read the config of a Keras file, without what its training was set to.
 
     Raises ModelError where it is too large, no JSON, or names a class that is not one of Keras's own plain
@@ -68,23 +68,23 @@ def checked_config(text: str | bytes, source: str) -> dict[str, Any]:
         config = json.loads(text)
         if not isinstance(config, dict) or config.get("class_name") not in _NETWORKS:
             _refuse_class(config, source)
-        cleaned = _checked(config, source)
+        cleaned = _check_value(config, source)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{source}: its config is not valid JSON.", "Is this the right file?") from error
     assert isinstance(cleaned, dict)
     return cleaned
 
 
-def _checked(value: Any, source: str) -> Any:
+def _check_value(value: Any, source: str) -> Any:
     if isinstance(value, list):
-        return [_checked(item, source) for item in value]
+        return [_check_value(item, source) for item in value]
     if not isinstance(value, dict):
         return value
     if "class_name" in value:
         _check_class(value, source)
         # Loss and metrics are not needed, and may be of somebody's own.
         value = {key: item for key, item in value.items() if key != "compile_config"}
-    return {key: _checked(item, source) for key, item in value.items()}
+    return {key: _check_value(item, source) for key, item in value.items()}
 
 
 def _check_class(value: dict[str, Any], source: str) -> None:
@@ -106,7 +106,7 @@ def _refuse_class(value: Any, source: str) -> NoReturn:
     layer = config.get("name") if isinstance(config, dict) else None
     if name in ("Lambda", "__lambda__"):
         raise ModelError(
-            f"{source}: holds a Lambda layer{_quoted(layer)}, which is Python code; it is not loaded.",
+            f"{source}: holds a Lambda layer{_quote(layer)}, which is Python code; it is not loaded.",
             "Put plain layers in its place (Rescaling, Reshape, …), save the network again and import that.",
         )
     shown = value.get("registered_name") or name
@@ -114,11 +114,11 @@ def _refuse_class(value: Any, source: str) -> NoReturn:
         shown = f"function {config}"
     where = f" of {value['module']}" if value.get("module") else ""
     raise ModelError(
-        f'{source}: holds "{str(shown)[:80]}"{where[:80]}{_quoted(layer)}, which is not one of the plain '
+        f'{source}: holds "{str(shown)[:80]}"{where[:80]}{_quote(layer)}, which is not one of the plain '
         "layers of Keras; it is not loaded.",
         "Where you trust it, bring the network to ONNX and import that.",
     )
 
 
-def _quoted(layer: object) -> str:
+def _quote(layer: object) -> str:
     return f' (layer "{layer[:80]}")' if isinstance(layer, str) else ""

@@ -1,4 +1,4 @@
-"""A .keras or .h5 file -> a foreign network. Keras loads what was checked, and no code of the file runs."""
+"""A .keras or .h5 file -> an imported network. Keras loads what was checked, and no code of the file runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.backend import load_keras, quiet
-from ..errors import MissingExtra, ModelError
+from ..errors import MissingExtra, ModelError, first_line
 from ..files import file_errors
-from . import LARGEST, Foreign
-from .convert import converted
-from .keras_config import checked_config
-from .onnx_file import first_line
+from .convert import convert_function
+from .keras_config import check_config
+from .network import LARGEST, ImportedNetwork
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
@@ -26,7 +25,7 @@ _LARGEST_PART = 32 * 1024 * 1024  # of config and metadata; weights may be as la
 _WHOLE = 'Save the whole network: model.save("model.keras").'
 
 
-def read_keras(path: Path) -> Foreign:
+def read_keras(path: Path) -> ImportedNetwork:
     """Read a whole Keras network, as model.save writes it (.keras, .h5), by any Keras since the first.
 
     Raises ModelError where the file is too large, broken, holds only weights, or anything beside Keras's
@@ -37,16 +36,16 @@ def read_keras(path: Path) -> Foreign:
     if len(data) > LARGEST:
         raise ModelError(f"{path}: more than {LARGEST:,} bytes; larger files are not loaded.")
     if data.startswith(_ZIP):
-        checked, ending = _checked_zip(data, str(path)), ".keras"
+        checked, ending = _check_zip(data, str(path)), ".keras"
     elif data.startswith(_HDF5):
-        checked, ending = _checked_hdf5(data, str(path), whole=True), ".h5"
+        checked, ending = _check_hdf5(data, str(path), whole=True), ".h5"
     else:
         raise ModelError(f"{path}: not a file of Keras.", "Is this the right file? " + _WHOLE)
-    network = _loaded(checked, ending, str(path))
-    return _foreign(network, str(path))
+    network = _load(checked, ending, str(path))
+    return _network(network, str(path))
 
 
-def _checked_zip(data: bytes, source: str) -> bytes:
+def _check_zip(data: bytes, source: str) -> bytes:
     """The same archive with nothing but the parts that were checked."""
     wanted = {"metadata.json": _LARGEST_PART, "config.json": _LARGEST_PART, "model.weights.h5": LARGEST}
     parts: dict[str, bytes] = {}
@@ -63,8 +62,8 @@ def _checked_zip(data: bytes, source: str) -> bytes:
         raise ModelError(f"{source}: not a file of Keras: {error.args[0]}", _WHOLE) from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
         raise ModelError(f"{source}: not a whole Keras file ({first_line(error)}).") from error
-    parts["config.json"] = json.dumps(checked_config(parts["config.json"], source)).encode()
-    _checked_hdf5(parts["model.weights.h5"], source, whole=False)
+    parts["config.json"] = json.dumps(check_config(parts["config.json"], source)).encode()
+    _check_hdf5(parts["model.weights.h5"], source, whole=False)
     again = io.BytesIO()
     with zipfile.ZipFile(again, "w") as archive:
         for name, part in parts.items():
@@ -72,7 +71,7 @@ def _checked_zip(data: bytes, source: str) -> bytes:
     return again.getvalue()
 
 
-def _checked_hdf5(data: bytes, source: str, *, whole: bool) -> bytes:
+def _check_hdf5(data: bytes, source: str, *, whole: bool) -> bytes:
     """HDF5 that leads to no other file and is no larger unpacked; a `whole` network is of known layers."""
     try:
         import h5py
@@ -108,11 +107,11 @@ def _checked_hdf5(data: bytes, source: str, *, whole: bool) -> bytes:
     if whole:
         if not isinstance(config, str | bytes):
             raise ModelError(f"{source}: holds weights alone, and does not say of which network.", _WHOLE)
-        checked_config(config, source)
+        check_config(config, source)
     return data
 
 
-def _loaded(data: bytes, ending: str, source: str) -> Any:
+def _load(data: bytes, ending: str, source: str) -> Any:
     keras = load_keras("tensorflow")
     with tempfile.TemporaryDirectory() as folder, quiet():
         copy = Path(folder) / f"network{ending}"
@@ -126,7 +125,7 @@ def _loaded(data: bytes, ending: str, source: str) -> Any:
             ) from error
 
 
-def _foreign(network: Any, source: str) -> Foreign:
+def _network(network: Any, source: str) -> ImportedNetwork:
     for what in ("inputs", "outputs"):
         found = getattr(network, what, None) or []
         if len(found) != 1:
@@ -140,11 +139,13 @@ def _foreign(network: Any, source: str) -> Foreign:
     def answers(inputs: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(network(inputs, training=False))
 
-    return Foreign(
+    return ImportedNetwork(
         source,
         "Keras",
         takes,
         number,
         answers,
-        lambda shape: converted(lambda x: network(x, training=False), (takes[0], *shape), number, source),
+        lambda shape: convert_function(
+            lambda x: network(x, training=False), (takes[0], *shape), number, source
+        ),
     )

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..card import KEY
-from ..errors import MissingExtra, ModelError
+from ..errors import MissingExtra, ModelError, first_line
 from ..files import file_errors
 from ..runtime import onnx_runtime
-from . import LARGEST, Foreign, in_batches
+from .network import LARGEST, ImportedNetwork, in_batches
 
 if TYPE_CHECKING:
     import onnx
@@ -23,7 +23,7 @@ _OLDEST_OPSET = 7  # before it, numbers were spread over arrays by other rules
 _ROUNDING = 1e-4
 
 
-def read_onnx(path: Path) -> Foreign:
+def read_onnx(path: Path) -> ImportedNetwork:
     """Read an .onnx file, and the one file beside it that may hold its weights.
 
     Raises ModelError where it is too large, broken, or holds anything but standard operators.
@@ -35,8 +35,8 @@ def read_onnx(path: Path) -> Foreign:
     return of_model(model, str(path), "ONNX")
 
 
-def of_model(model: onnx.ModelProto, source: str, form: str) -> Foreign:
-    """A checked ONNX graph as a foreign network. Raises ModelError where it cannot be run."""
+def of_model(model: onnx.ModelProto, source: str, form: str) -> ImportedNetwork:
+    """A checked ONNX graph as an imported network. Raises ModelError where it cannot be run."""
     takes, number = _takes(model, source)
     session = open_session(model, source)
     name = session.get_inputs()[0].name
@@ -45,7 +45,9 @@ def of_model(model: onnx.ModelProto, source: str, form: str) -> Foreign:
         result: NDArray[Any] = session.run(None, {name: inputs})[0]
         return result
 
-    return Foreign(source, form, takes, number, answers, lambda shape: free_batch(model, shape, source))
+    return ImportedNetwork(
+        source, form, takes, number, answers, lambda shape: free_batch(model, shape, source)
+    )
 
 
 def open_session(model: onnx.ModelProto, source: str) -> Any:
@@ -89,12 +91,12 @@ def free_batch(model: onnx.ModelProto, shape: tuple[int, ...], source: str) -> o
         expected = _ask(model, inputs, batch, source)
         came = _ask(freed, inputs, None, source)
     except Exception as error:
-        raise _fixed(source, batch) from error
+        raise _fixed_batch_error(source, batch) from error
     if (
         came.shape != expected.shape
         or not np.abs(came - expected).max() <= _ROUNDING * np.abs(expected).max()
     ):
-        raise _fixed(source, batch)
+        raise _fixed_batch_error(source, batch)
     return freed
 
 
@@ -102,13 +104,6 @@ def inputs_of(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     """A graph's true inputs: older files list their weights among them."""
     kept = {weight.name for weight in model.graph.initializer}
     return [given for given in model.graph.input if given.name not in kept]
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first, cut to a line of a message."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # TensorFlow begins with the whole way to the error, and ends with the error.
-    return lines[-1 if lines[0].startswith("in user code") else 0][:300]
 
 
 def _load(path: Path) -> onnx.ModelProto:
@@ -254,7 +249,7 @@ def _ask(model: onnx.ModelProto, inputs: NDArray[Any], batch: int | None, source
     return in_batches(lambda part: session.run(None, {name: part})[0], inputs, batch)
 
 
-def _fixed(source: str, batch: int) -> ModelError:
+def _fixed_batch_error(source: str, batch: int) -> ModelError:
     return ModelError(
         f"{source}: answers {batch} picture{'s' if batch > 1 else ''} at a time and no other number, "
         "and cannot be changed.",

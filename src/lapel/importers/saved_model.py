@@ -1,4 +1,4 @@
-"""A SavedModel folder -> a foreign network. TensorFlow loads it only when every operation in it is known.
+"""A SavedModel folder -> an imported network. TensorFlow loads it only when every operation in it is known.
 
 A SavedModel is a program: among TensorFlow's operations are some that read and write files.
 """
@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.backend import load_tensorflow, quiet
-from ..errors import ModelError
+from ..errors import ModelError, first_line
 from ..files import file_errors
-from . import LARGEST, Foreign, words
-from .convert import converted
-from .onnx_file import first_line
+from .convert import convert_function
+from .network import LARGEST, ImportedNetwork, words
 
 FILE = "saved_model.pb"
 
@@ -58,7 +57,7 @@ _BESIDE = words(
 _OBJECTS = words("user_object variable function bare_concrete_function constant captured_tensor")
 
 
-def read_saved_model(folder: Path) -> Foreign:
+def read_saved_model(folder: Path) -> ImportedNetwork:
     """Read a SavedModel, as model.export, tf.saved_model.save and older Keras write it.
 
     Raises ModelError where it is too large or broken, where an operation or an object in it is not among
@@ -84,7 +83,7 @@ def read_saved_model(folder: Path) -> Foreign:
                 f"{source}: TensorFlow {tensorflow.__version__} cannot load it ({first_line(error)}).",
                 "Is the folder whole? The weights lie in its folder `variables`.",
             ) from error
-    return _foreign(loaded, source)
+    return _network(loaded, source)
 
 
 def _check(data: bytes, source: str) -> None:
@@ -176,7 +175,7 @@ def _run_by(names: list[str], functions: dict[str, Any]) -> Iterator[Any]:
                 waiting += [value.func.name, *(one.name for one in value.list.func)]
 
 
-def _foreign(loaded: Any, source: str) -> Foreign:
+def _network(loaded: Any, source: str) -> ImportedNetwork:
     tensorflow = load_tensorflow()
     ((name, given),) = loaded.signatures[_SIGNATURE].structured_input_signature[1].items()
     takes = tuple(given.shape) if given.shape.rank is not None else None
@@ -190,11 +189,11 @@ def _foreign(loaded: Any, source: str) -> Foreign:
     def answers(inputs: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(call(tensorflow.constant(inputs)))
 
-    return Foreign(
+    return ImportedNetwork(
         source,
         "SavedModel",
         takes,
         number,
         answers,
-        lambda shape: converted(call, (takes[0] if takes else None, *shape), number, source),
+        lambda shape: convert_function(call, (takes[0] if takes else None, *shape), number, source),
     )

@@ -1,4 +1,4 @@
-"""A foreign graph, a layout, a scaling and a card -> a model of Lapel."""
+"""A imported graph, a layout, a scaling and a card -> a model of Lapel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from .._version import __version__
 from ..card import KEY, Card
 from ..data.dataset import Dataset, Pictures
-from ..errors import ModelError
+from ..errors import ModelError, first_line
 from ..files import write_atomic
 from ..metrics import Probabilities, wilson_interval
 from ..picture import PictureSpec
 from ..tagger import load_tagger
-from . import in_batches
 from .candidates import Candidate
-from .onnx_file import first_line, inputs_of
+from .network import in_batches
+from .onnx_file import inputs_of
 
 if TYPE_CHECKING:
     import onnx
@@ -28,10 +28,10 @@ _TOLERANCE = 1e-4  # in probability, as `export` has it
 _IR_VERSION = 8  # as our own models have; a graph that asks for a newer one keeps it
 
 
-def wrapped(graph: onnx.ModelProto, candidate: Candidate, card: Card, source: str) -> onnx.ModelProto:
+def wrap_graph(graph: onnx.ModelProto, candidate: Candidate, card: Card, source: str) -> onnx.ModelProto:
     """The model: pictures (n, height, width, channels; uint8) in, probabilities (n, classes) out.
 
-    The foreign graph, which takes any number of pictures at once, lies in the middle as it is; before it
+    The imported graph, which takes any number of pictures at once, lies in the middle as it is; before it
     layout and scaling, after it what makes probabilities of its answers. Raises ModelError where the whole
     is not valid.
     """
@@ -122,7 +122,7 @@ def write_model(
             f"{difference:.2g} (at most {_TOLERANCE:g} is rounding). Nothing was written.",
             "Does it draw anything at random as it answers? Save it for answering, not for training.",
         )
-    write_atomic(target, data)
+    write_atomic(target, data, elsewhere="Choose another place with --out.")
 
 
 def _before(takes: onnx.ValueInfoProto, candidate: Candidate) -> tuple[list[Any], list[Any]]:

@@ -84,7 +84,7 @@ def confusion(report: Report, normalised: bool = False) -> Figure:
     side = min(12.0, 3.2 + 0.42 * classes)
     figure = Figure(figsize=(side + 0.4, side), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(_shaded(shares))
+    axes.imshow(_shades(shares))
     names = [plain(name, 16) for name in report.class_names]
     if classes <= 60:
         axes.set_xticks(range(classes), names, rotation=45, ha="right", rotation_mode="anchor")
@@ -100,7 +100,7 @@ def confusion(report: Report, normalised: bool = False) -> Figure:
         for row, column in np.argwhere(counts):
             share = shares[row, column]
             dark = share > 0.5 if row == column else share > 0.3
-            words = _rounded(100 * share) if normalised else str(counts[row, column])
+            words = _round_percentage(100 * share) if normalised else str(counts[row, column])
             style: dict[str, Any] = {"color": PAPER if dark else INK, "fontsize": 8}
             axes.text(column, row, words, ha="center", va="center", **style)
     axes.set_title("Per cent of each actual class" if normalised else "Pictures")
@@ -224,7 +224,7 @@ def _pair(axes: Axes, train: list[float], validation: list[float], form: str) ->
         )
 
 
-def _shaded(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shades(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Colours (rows, columns, 3): right answers by their share, mistakes by its root, so that few show."""
     from matplotlib.colors import to_rgb
 
@@ -236,5 +236,5 @@ def _shaded(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return shaded
 
 
-def _rounded(percentage: float) -> str:
+def _round_percentage(percentage: float) -> str:
     return f"{percentage:.1f}" if percentage < 1 else f"{percentage:.0f}"

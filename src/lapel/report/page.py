@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -14,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
-from ..data.dataset import Dataset, Split
+from ..data.dataset import Dataset, Split, evenly
+from ..encode import data_uri, image_uri, to_image
 from ..engines.protocol import Epoch
 from ..errors import LapelError, MissingExtra, RunError
-from ..evaluation import Report, answers_of, held_for, held_out
+from ..evaluation import Report, answers_of
 from ..files import file_errors, write_atomic
 from ..recipes.load import to_toml
 from ..runs import Run
+from ..splits import split_of_model, split_of_run
 from ..tagger import Tagger
 from . import figures
 from .style import percent, plain, png, svg
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _TABLE_CLASSES = 25  # a matrix of more classes is shown as a figure, which stays small
 _FIGURES = ("accuracy", "loss", "confusion", "confusion-shares", "predictions", "mistakes")
-_COUNTS = {"parameters", "train", "validation", "test"}
 _THUMB = 128  # pixels; larger pictures are shrunk for the page
+_ELSEWHERE = "Choose another folder with --report, or leave the report out with --no-report."
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _Card:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Findings:
     """What was judged, as the page tells of it."""
 
     name: str
@@ -82,30 +82,30 @@ def write_report(
     if isinstance(judged, Tagger):
         if folder is None:
             raise LapelError("A model has no folder for its report.", "Give one: --report FOLDER.")
-        told, place = _of_model(judged, report, dataset), Path(folder)
+        findings, place = _of_model(judged, report, dataset), Path(folder)
     else:
-        told = _of_run(judged, report, dataset)
+        findings = _of_run(judged, report, dataset)
         place = Path(folder) if folder is not None else judged.report_folder
     environment = _templates()
-    held, probabilities = told.held, told.probabilities
-    drawn = _figures(told, report)
+    held, probabilities = findings.held, findings.probabilities
+    drawn = _figures(findings, report)
     pngs = {name: png(figure) for name, figure in drawn.items()}
     for name in _FIGURES:
         path = place / f"{name}.png"
         if name in pngs:
-            write_atomic(path, pngs[name])
+            write_atomic(path, pngs[name], elsewhere=_ELSEWHERE)
         else:
             # An earlier report may have drawn what this one has no use for.
             with file_errors(path):
                 path.unlink(missing_ok=True)
     content = {
         "report": report,
-        "judged": told,
+        "judged": findings,
         "drawn": list(drawn),
         "curves": {name: svg(drawn[name], name) for name in ("accuracy", "loss") if name in drawn},
         "matrix": _cells(report) if len(report.class_names) <= _TABLE_CLASSES else None,
-        "matrix_figure": _data_uri(pngs["confusion-shares"], "png"),
-        "samples": _cards(held, probabilities, dataset.class_names, _spread(len(held))),
+        "matrix_figure": data_uri(pngs["confusion-shares"], "png"),
+        "samples": _cards(held, probabilities, dataset.class_names, evenly(len(held), figures.SHOWN)),
         "mistakes": _cards(
             held,
             probabilities,
@@ -118,12 +118,12 @@ def write_report(
         text = environment.get_template(f"{name}.j2").render(content)
         # A folder's name may hold bytes that are no text; the page shows a question mark there.
         target = "index.html" if name == "report.html" else name
-        write_atomic(place / target, text.encode("utf-8", "replace"))
-    write_atomic(place / "report.json", report.to_json())
+        write_atomic(place / target, text.encode("utf-8", "replace"), elsewhere=_ELSEWHERE)
+    write_atomic(place / "report.json", report.to_json(), elsewhere=_ELSEWHERE)
     return place / "index.html"
 
 
-def _of_run(run: Run, report: Report, dataset: Dataset) -> _Judged:
+def _of_run(run: Run, report: Report, dataset: Dataset) -> _Findings:
     kept = run.predictions(report.split)
     if kept is None:
         raise RunError(
@@ -138,11 +138,11 @@ def _of_run(run: Run, report: Report, dataset: Dataset) -> _Judged:
         ("Parameters", f"{environment['parameters']:,}"),
         ("Test set looked at", looks),
     ]
-    return _Judged(
+    return _Findings(
         run.name,
         f"recipe {run.recipe.name} on {report.dataset}",
         kept[0],
-        held_out(run, dataset, report.split),
+        split_of_run(run, dataset, report.split),
         history,
         facts,
         to_toml(run.recipe),
@@ -150,10 +150,10 @@ def _of_run(run: Run, report: Report, dataset: Dataset) -> _Judged:
     )
 
 
-def _of_model(tagger: Tagger, report: Report, dataset: Dataset) -> _Judged:
-    held = held_for(tagger, dataset, report.split)
+def _of_model(tagger: Tagger, report: Report, dataset: Dataset) -> _Findings:
+    held = split_of_model(tagger, dataset, report.split)
     card = tagger.card
-    return _Judged(
+    return _Findings(
         card.name,
         f"model on {report.dataset}",
         answers_of(tagger, held, dataset),
@@ -165,9 +165,9 @@ def _of_model(tagger: Tagger, report: Report, dataset: Dataset) -> _Judged:
     )
 
 
-def _figures(told: _Judged, report: Report) -> dict[str, Figure]:
-    held, probabilities = told.held, told.probabilities
-    shown = _spread(len(held))
+def _figures(findings: _Findings, report: Report) -> dict[str, Figure]:
+    held, probabilities = findings.held, findings.probabilities
+    shown = evenly(len(held), figures.SHOWN)
     drawn = {
         "confusion": figures.confusion(report),
         "confusion-shares": figures.confusion(report, normalised=True),
@@ -175,10 +175,10 @@ def _figures(told: _Judged, report: Report) -> dict[str, Figure]:
             held.pictures[shown], held.labels[shown], probabilities[shown], report.class_names
         ),
     }
-    if told.history:
+    if findings.history:
         drawn = {
-            "accuracy": figures.accuracy_curves(told.history),
-            "loss": figures.loss_curves(told.history),
+            "accuracy": figures.accuracy_curves(findings.history),
+            "loss": figures.loss_curves(findings.history),
             **drawn,
         }
     if report.accuracy < 1:
@@ -186,11 +186,6 @@ def _figures(told: _Judged, report: Report) -> dict[str, Figure]:
             held.pictures, held.labels, probabilities, report.class_names
         )
     return drawn
-
-
-def _spread(pictures: int) -> NDArray[np.intp]:
-    """Places of the samples: evenly through the split, so that nobody chose them."""
-    return np.unique(np.linspace(0, pictures - 1, min(figures.SHOWN, pictures)).astype(np.intp))
 
 
 def _cards(
@@ -220,19 +215,10 @@ def _cells(report: Report) -> list[list[_Cell]]:
 
 
 def _thumbnail(picture: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    image = Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture)
+    image = to_image(picture)
     large = max(image.size) > _THUMB
     image.thumbnail((_THUMB, _THUMB))
-    file = io.BytesIO()
-    form = "jpeg" if large else "png"
-    image.save(file, form)
-    return _data_uri(file.getvalue(), form)
-
-
-def _data_uri(content: bytes, form: str) -> str:
-    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
+    return image_uri(image, "jpeg" if large else "png")
 
 
 def _flat(data: dict[str, Any], above: str = "") -> list[tuple[str, str]]:

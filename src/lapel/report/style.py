@@ -102,13 +102,13 @@ def percent(share: float) -> str:
 
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
-    return _written(figure, "png", {"Software": None}, dpi=_DPI)
+    return _render(figure, "png", {"Software": None}, dpi=_DPI)
 
 
 def svg(figure: Figure, name: str) -> str:
     """The figure as an SVG element for a page, whose colours it takes; `name` keeps its marks apart."""
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    text = _written(figure, "svg", nothing, transparent=True).decode()
+    text = _render(figure, "svg", nothing, transparent=True).decode()
     text = text[text.index("<svg") :]
     for colour, role in _ROLES.items():
         text = text.replace(colour, f"var(--{role})")
@@ -121,7 +121,7 @@ def svg(figure: Figure, name: str) -> str:
     return re.sub(r"(font: (?:bold|\d+) ([\d.]+px))[^;\"]*", r"font-weight: bold; font-size: \2", text)
 
 
-def _written(figure: Figure, form: str, metadata: dict[str, None], **how: Any) -> bytes:
+def _render(figure: Figure, form: str, metadata: dict[str, None], **how: Any) -> bytes:
     with drawing():
         file = io.BytesIO()
         figure.savefig(file, format=form, metadata=metadata, **how)

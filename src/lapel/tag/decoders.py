@@ -149,17 +149,17 @@ class _Process:
 
     def ask(self, sources: list[str | bytes]) -> list[Picture | PictureError]:
         """The picture of each source, or why there is none. Raises _DiedError."""
-        asked, told = self._process.stdin, self._process.stdout
-        assert asked is not None
-        assert told is not None
+        requests, replies = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert replies is not None
         try:
             if not self._ready:
-                send(asked, self._settings, [])
-                receive(told)
+                send(requests, self._settings, [])
+                receive(replies)
                 self._ready = True
             parts = [source for source in sources if isinstance(source, bytes)]
-            send(asked, [len(item) if isinstance(item, bytes) else item for item in sources], parts)
-            answers, data = receive(told)
+            send(requests, [len(item) if isinstance(item, bytes) else item for item in sources], parts)
+            answers, data = receive(replies)
         except (EOFError, OSError, ValueError) as error:
             self.alive = False
             code = self._process.wait()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import heapq
-import io
-from base64 import b64encode
 from html import escape
 from pathlib import Path
 
-from PIL import Image
-
 from ..decode import decode, source_name
+from ..encode import image_uri, to_image
 from ..errors import PictureError
 from ..files import write_atomic
 from ..tagger import Tag, Tagger
@@ -62,7 +59,7 @@ class Gallery:
 
     def write(self, path: Path) -> None:
         """Write the page: one file that needs no other. Raises LapelError where it cannot be written."""
-        write_atomic(path, self._page())
+        write_atomic(path, self._page(), elsewhere="Choose another place with --gallery.")
 
     def _page(self) -> str:
         cards = [card for *_, card in sorted(self._kept, reverse=True)]
@@ -84,7 +81,7 @@ class Gallery:
     def _card(self, photo: Photo, row: Tag) -> str:
         name = escape(source_name(photo.name))
         try:
-            thumbnail, seen = self._drawn(photo)
+            thumbnail, seen = self._images(photo)
             pictures = (
                 f'<img src="{thumbnail}" alt=""><img class="seen" src="{seen}" alt="as the model saw it">'
             )
@@ -97,18 +94,11 @@ class Gallery:
             f'<meter value="{row.score:.3f}"></meter><small>{others}</small><small>{name}</small></li>'
         )
 
-    def _drawn(self, photo: Photo) -> tuple[str, str]:
+    def _images(self, photo: Photo) -> tuple[str, str]:
         if isinstance(photo.source, PictureError):
             raise photo.source
         seen = self._tagger.picture(photo.source)
         size = self._tagger.card.picture.size
         image = decode(photo.source, self._tagger.limits, side=_SIDE, longest=size).convert("RGB")
         image.thumbnail((_SIDE, _SIDE))
-        grey = seen.shape[2] == 1
-        return _data(image, "JPEG"), _data(Image.fromarray(seen[:, :, 0] if grey else seen), "PNG")
-
-
-def _data(image: Image.Image, kind: str) -> str:
-    file = io.BytesIO()
-    image.save(file, kind, optimize=kind == "PNG")
-    return f"data:image/{kind.lower()};base64,{b64encode(file.getvalue()).decode()}"
+        return image_uri(image, "jpeg"), image_uri(to_image(seen), optimize=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..decode import source_name
-from ..errors import DataError, MissingExtra, PictureError, did_you_mean
+from ..errors import DataError, PictureError, did_you_mean
 from ..files import file_errors
+from ..runtime import pyarrow
 
 # By their names alone: opening every other file of a folder would take long and say nothing new.
 _SUFFIXES = {
@@ -206,16 +207,6 @@ def _column(table: str, names: Sequence[str], column: str | None) -> int:
     if column is not None and column not in names:
         raise DataError(f'{table}: there is no column "{column}".', did_you_mean(column, names))
     return 0 if column is None else list(names).index(column)
-
-
-def pyarrow() -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet. Raises MissingExtra where they are not installed."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtra("pyarrow, which reads and writes Parquet,", "train") from error
-    return pyarrow, pyarrow.parquet
 
 
 def _is_table(given: str, suffix: str) -> bool:

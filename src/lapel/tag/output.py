@@ -10,14 +10,14 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from ..decode import source_name
 from ..errors import LapelError
-from ..files import Locked, file_errors, locked, write_atomic
+from ..files import Locked, file_errors, locked, make_folder, write_atomic
 from ..tagger import Tagger
 from .inputs import Photo
 from .pipeline import Row, tag_catalogue
@@ -26,6 +26,7 @@ from .rows import Form, read_parquet, write_parquet
 _AT_ONCE = 64  # rows handed to the file system together
 _SECONDS = 1.0  # after which they are made to reach the disk
 _LONGEST = 16 * 1024 * 1024  # bytes of a row
+_ELSEWHERE = "Choose another place with --out."
 _ANEW = "Choose another --out, or begin anew with --overwrite."
 
 
@@ -41,6 +42,8 @@ class Output:
         self.path, self._form, self._anew = path, form, anew
         self._parquet = path.suffix.lower() == ".parquet"
         self._journal = path.with_name(f"{path.name}.part") if self._parquet else path
+        # Beside the rows: a library that locks a file may do with what it holds as it likes.
+        self._lock = path.with_name(f".{path.name}.lock")
         self._rows: list[bytes] = []
         self._size = 0  # of the rows that are whole
         self._synced = time.monotonic()
@@ -48,17 +51,18 @@ class Output:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            with file_errors(self._journal):
-                self._journal.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._journal.parent, elsewhere=_ELSEWHERE)
             if self._parquet and self.path.exists() and not self._journal.exists() and not self._anew:
                 self._unpack()
             try:
-                stack.enter_context(locked(self._journal, wait=False))
+                stack.enter_context(locked(self._lock, wait=False, elsewhere=_ELSEWHERE))
             except Locked as error:
                 raise LapelError(
                     f"{self.path}: another process is writing it.", "Let it end, or choose another --out."
                 ) from error
-            with file_errors(self._journal):
+            stack.callback(self._remove_lock)
+            with file_errors(self._journal, elsewhere=_ELSEWHERE):
+                self._journal.touch()
                 # Without a buffer of Python's: what was written is in the hands of the system.
                 self._file = stack.enter_context(self._journal.open("r+b", buffering=0))
                 if self._anew:
@@ -127,6 +131,11 @@ class Output:
             if sync:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
+
+    def _remove_lock(self) -> None:
+        # While it is still held. Who waits for it sees that it is gone, and makes a new one.
+        with suppress(OSError):
+            self._lock.unlink()
 
     def _lines(self, file: BinaryIO) -> Iterator[bytes]:
         """The rows that end as rows do; what comes after the last of them is left out."""

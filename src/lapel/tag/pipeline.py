@@ -32,19 +32,19 @@ def tag_catalogue(
     remaining = iter(photos)
     first = list(islice(remaining, _FEW))
     if len(first) < _FEW:
-        yield from _labelled(tagger, [_read(tagger, photo) for photo in first])
+        yield from _label(tagger, [_read(tagger, photo) for photo in first])
         return
     from .decoders import Decoders
 
     with Decoders(tagger.card.picture, tagger.limits, processes) as decoders:
         for batch in decoders.read(chain(first, remaining)):
-            yield from _labelled(tagger, batch)
+            yield from _label(tagger, batch)
 
 
 def _read(tagger: Tagger, photo: Photo) -> Read:
     return photo, photo.source if isinstance(photo.source, PictureError) else tagger.read(photo.source)
 
 
-def _labelled(tagger: Tagger, batch: list[Read]) -> Iterator[tuple[Photo, Row]]:
+def _label(tagger: Tagger, batch: list[Read]) -> Iterator[tuple[Photo, Row]]:
     rows = tagger.tag_read([photo.name for photo, _ in batch], [read for _, read in batch])
     return zip((photo for photo, _ in batch), rows, strict=True)

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from ..errors import PictureError
+from ..runtime import pyarrow
 from ..tagger import UNSURE, Tag, Tagger, Untagged
-from .inputs import pyarrow
 from .pipeline import Row
 
 _GROUP = 10_000  # rows of Parquet written, and held, at once

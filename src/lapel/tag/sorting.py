@@ -58,7 +58,7 @@ class Sorting:
         source = Path(os.path.realpath(photo.source))
         name = Path(photo.source).name
         target = self._folders[row.accepted, row.reason or row.label] / name
-        with file_errors(target):
+        with file_errors(target, elsewhere="Choose another folder with --sort-into."):
             free = self._free(source, target)
             if free is not None and not self._dry:
                 free.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """A process that decodes photos for `decoders`: paths or bytes come in on stdin, pictures go out on stdout.
 
-A message is a list as JSON and bytes that belong to it. Asked are paths, and the lengths of photos whose
-bytes follow; told are null for each picture that follows, and message and hint for each that cannot.
+A message is a list as JSON and bytes that belong to it. Requests are paths, and the lengths of photos whose
+bytes follow; replies are null for each picture that follows, and message and hint for each that cannot.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def receive(file: IO[bytes]) -> tuple[list[Any], bytes]:
 
 def work() -> None:
     """Answer until stdin ends. The first message holds the settings of pictures and the limits."""
-    asked, told = sys.stdin.buffer, sys.stdout.buffer
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
     try:
-        (spec, limits), _ = receive(asked)
-        send(told, [], [])
+        (spec, limits), _ = receive(requests)
+        send(replies, [], [])
         while True:
-            items, rest = receive(asked)
+            items, rest = receive(requests)
             answers, pictures = _answers(items, rest, PictureSpec.from_dict(spec), Limits(**limits))
-            send(told, answers, pictures)
+            send(replies, answers, pictures)
     except (EOFError, BrokenPipeError):
         # Without Python's own farewell, which would flush into a pipe that nobody reads.
         os._exit(0)

@@ -75,9 +75,9 @@ def sneaker(grid: Grid, dice: Dice) -> Drawing:
     tilt = np.maximum(tilt, 0.5)
     # The heel leans out a little, and its upper corner is round.
     heel_edge = u - 0.86 + 0.05 * wave(v * 0.9 + 0.1)
-    upper = np.maximum(_rounded((top - v) * tilt, heel_edge, 0.06), v - bottom + 0.5 * thick)
+    upper = np.maximum(_round_intersection((top - v) * tilt, heel_edge, 0.06), v - bottom + 0.5 * thick)
     seam = bottom - thick - 0.05 * ramp((u - 0.2) * 1.5) - v
-    sole = _rounded(_rounded(v - bottom, seam, 0.05), np.abs(u) - 0.93, 0.08)
+    sole = _round_intersection(_round_intersection(v - bottom, seam, 0.05), np.abs(u) - 0.93, 0.08)
     edge = melt(upper, sole, 0.02)
     light: Field = 0.72 + 0.3 * smooth((v - top) * 3.2) * (1 - 0.25 * ramp((v - 0.1) * 2.5))
     on_sole = cover(sole, pixel)
@@ -253,7 +253,7 @@ def _straps(grid: Grid, dice: Dice, bed: Field, ankle: Field, tall: Field) -> Fi
     slanted = np.maximum(np.abs(u - 0.75 + 0.8 * (bed - v)) - half, bed - tall - v)
     behind = np.minimum(counter, slanted + 4 * (1 - dice.chance(0.35)))
     bands = np.minimum(bands, np.minimum(around, behind) + 4 * (1 - ankle))
-    return _rounded(foot, bands, 0.04)
+    return _round_intersection(foot, bands, 0.04)
 
 
 def _fasten(grid: Grid, dice: Dice, light: Field, front: Field, cut: Field) -> tuple[Field, Field]:
@@ -285,7 +285,7 @@ def _bed(grid: Grid, low: Field, lift: Field) -> tuple[Field, Field]:
     return low - lift * smooth(t), 1 / np.sqrt(1 + slope * slope)
 
 
-def _rounded(a: Field, b: Field, radius: float) -> Field:
+def _round_intersection(a: Field, b: Field, radius: float) -> Field:
     """What lies in both shapes, the corner between them rounded."""
     return -melt(-a, -b, 2 * radius)
 

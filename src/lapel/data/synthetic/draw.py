@@ -111,7 +111,7 @@ def _plain(
     aside, below = dice.between(-0.9, 0.9) * room, dice.between(-0.9, 0.9) * room
     # Wider or narrower than drawn; facing right as well as left, or shoes would be told by one pixel.
     width = (1 - 2 * dice.chance(0.5)) * dice.between(0.88, 1.06)
-    drawing = garment(_placed(x, y, pixel, turn, zoom, aside, below, table, width), dice)
+    drawing = garment(_place(x, y, pixel, turn, zoom, aside, below, table, width), dice)
     tone = dice.between(0.3, 0.98)
     second = ramp(tone + dice.one_of((-1, 1)) * dice.between(0.2, 0.6)) * 0.82 + 0.16
     grey = mix(tone, second, drawing.second) * drawing.light
@@ -129,7 +129,7 @@ def _photo(
     room = 1 - 1 / zoom
     aside, below = dice.between(-0.9, 0.9) * room, dice.between(-0.9, 0.9) * room
     width = (1 - 2 * dice.chance(0.5)) * dice.between(0.92, 1.1)
-    grid = _placed(x, y, pixel, turn, zoom, aside, below, table, width)
+    grid = _place(x, y, pixel, turn, zoom, aside, below, table, width)
     cloth, second, ground, other = _colours(dice, channels)
     backdrop = _backdrop(dice, x, y, pixel, table)
     drawing = garment(grid, dice)
@@ -152,7 +152,7 @@ def _frame(size: int) -> tuple[Field, Field, Field]:
     return line[None, None, :], line[None, :, None], np.full((1, 1, 1), 2 / size, np.float32)
 
 
-def _placed(
+def _place(
     x: Field,
     y: Field,
     pixel: Field,

@@ -42,7 +42,7 @@ def read_pth(file: BinaryIO, name: str) -> Weights:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{name}: holds code ({_named(error)}), not only weights; it is not opened.",
+            f"{name}: holds code ({_callable_name(error)}), not only weights; it is not opened.",
             "Save the weights alone with torch.save(model.state_dict(), …), where you trust the file.",
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -69,7 +69,7 @@ def _state_dict(content: Any) -> dict[str, torch.Tensor]:
     return {}
 
 
-def _named(error: Exception) -> str:
+def _callable_name(error: Exception) -> str:
     """The thing that the file wanted to call, out of PyTorch's long message."""
     found = re.search(r"GLOBAL (\w+(?:\.\w+)+)", str(error))
     return found[1] if found else "a pickle"

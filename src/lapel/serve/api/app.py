@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
-import io
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +14,7 @@ from typing import Any, TypeAlias
 import orjson
 from PIL import Image
 
+from ...encode import image_uri, to_image
 from ...errors import LapelError, PictureError
 from ...explain import heat_map, overlay
 from ...tagger import Tag, Tagger, discount_rejects
@@ -282,23 +281,16 @@ def _extras(tagger: Tagger, one: Seen | PictureError, shown: bool, explained: bo
         return {}
     extras: dict[str, Any] = {}
     if shown:
-        grey = one.picture.shape[2] == 1
-        extras["picture"] = _data_url(Image.fromarray(one.picture[:, :, 0] if grey else one.picture))
+        extras["picture"] = image_uri(to_image(one.picture))
     if explained:
         found = heat_map(
             lambda pictures: discount_rejects(*tagger.answers(pictures)),
             one.picture,
             int(one.probabilities.argmax()),
         )
-        extras["heat"] = _data_url(Image.fromarray(overlay(found.heat)))
+        extras["heat"] = image_uri(Image.fromarray(overlay(found.heat)))
         extras["fall"] = found.fall
     return extras
-
-
-def _data_url(image: Image.Image) -> str:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _static(data: bytes, ending: str) -> Response:

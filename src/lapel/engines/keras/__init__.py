@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Pictures
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
+from ...training.normalise import check_normalise
 from ..protocol import Shape, Weights
 from .device import backend
 from .files import archive, read_archive
@@ -34,7 +35,8 @@ def about() -> dict[str, str]:
 
 def build(recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDArray[Any]]) -> keras.Model:
     """Make the recipe's network, with these weights."""
-    network = whole(plan(recipe, shape, classes), shape, recipe.name)
+    check_normalise(recipe.normalise, shape[2])
+    network = whole(plan(recipe, shape, classes), shape, recipe.name, recipe.normalise)
     assign(network, weights)
     return network
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
+from ...training.normalise import check_normalise
 from ..protocol import Shape, Weights
 from ..weights import fitted, packed, read_weights
 from .fitting import Fitting as fit  # noqa: N813
@@ -28,8 +29,11 @@ def about() -> dict[str, str]:
 
 def build(recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDArray[Any]]) -> Chain:
     """Make the recipe's network, with these weights."""
+    check_normalise(recipe.normalise, shape[2])
     with torch.random.fork_rng(devices=[]):  # modules draw weights of their own as they are made
-        network = Chain(plan(recipe, shape, classes))
+        network = Chain(plan(recipe, shape, classes), recipe.normalise)
+    # As it lies while it is fitted, so that the same weights answer the same there and here.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.no_grad():
         for name, value in network.state_dict().items():
             if name in weights:

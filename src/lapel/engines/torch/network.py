@@ -9,7 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...recipes.plan import Step
-from ...recipes.schema import Activate, BatchNorm, Conv, Dense, Dropout, Flatten, GlobalPool, Pool, Residual
+from ...recipes.schema import (
+    Activate,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Normalise,
+    Pool,
+    Residual,
+)
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -23,9 +34,9 @@ _RISING = (torch.relu, torch.tanh)
 class Chain(nn.Module):
     """Layers one after another, each with an activation or none behind it."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], normalise: Normalise | None = None) -> None:
         super().__init__()
-        self.steps = tuple(steps)
+        self.steps, self.normalise = tuple(steps), normalise or Normalise()
         self._stages: list[tuple[nn.Module, Callable[[Tensor], Tensor] | None]] = []
         for place, step in enumerate(steps):
             module, activation = _module(step)
@@ -37,7 +48,7 @@ class Chain(nn.Module):
             self._stages.append((module, activation))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (n, channels, height, width) from 0 to 1 in, one number for each class out."""
+        """Pictures (n, channels, height, width), normalised, in, one number for each class out."""
         for module, activation in self._stages:
             x = module(x)
             if activation is not None:

@@ -18,6 +18,7 @@ import lapel
 from lapel.data.synthetic.draw import draw
 from lapel.picture import PictureSpec, read_picture
 from lapel.recipes.load import parse
+from lapel.recipes.schema import Normalise
 from lapel.runs import Run
 from lapel.training.objective import Agreement
 
@@ -320,6 +321,8 @@ def test_a_second_look_counts_as_much_as_the_first() -> None:
     weights = torch.randn(3 * 8 * 8, 12) / 6
 
     class Sided(torch.nn.Module):
+        normalise = Normalise()
+
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
             return pictures.flatten(1) @ weights
 

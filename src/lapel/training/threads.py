@@ -27,7 +27,7 @@ class Threads:
     def look_again(self, seconds: float, steps: int) -> None:
         """Take in how long an epoch's steps took; where that is much longer than promised, choose anew."""
         taken = seconds / steps
-        if self._measure is None or taken < _SLOW * self._promised:
+        if self._measure is None or taken <= _SLOW * self._promised:
             return
         self.count, promised = self._measure()
         # What is slow about an epoch may be beside its steps: then the next one is to take no longer.

@@ -93,6 +93,7 @@ class Fitting:
                 for weight in averaged
             ]
         self._graphs: dict[Any, Callable[..., tuple[Any, Any]]] = {}
+        self.threads = usual_threads()
         self._pace = self._choose_threads(threads)
         self.threads = self._pace.count
 

@@ -78,6 +78,7 @@ class Fitting:
         self._per_epoch = steps_of(train, training.batch)
         self._rates = learning_rates(training, training.epochs * self._per_epoch)
         self._epoch = 0
+        self.threads = torch.get_num_threads()
         self._pace = self._choose_threads(threads)
         self.threads = self._pace.count
 

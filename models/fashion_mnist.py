@@ -31,7 +31,7 @@ from lapel.data.registry import FASHION_MNIST
 from lapel.engines.load import load_engine
 from lapel.engines.onnx import to_onnx
 from lapel.engines.protocol import Weights
-from lapel.engines.torch.fitting import scaled
+from lapel.engines.torch.fitting import logits
 from lapel.errors import PictureError
 from lapel.files import write_atomic
 from lapel.metrics import auroc
@@ -71,11 +71,9 @@ def features(network: nn.Module, pictures: NDArray[np.uint8]) -> tuple[Tensor, T
     kept: list[Tensor] = []
     last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
     hook = last.register_forward_pre_hook(lambda _, given: kept.append(given[0]))
-    network.eval()
-    with torch.inference_mode():
-        parts = [network(scaled(part)) for part in torch.split(torch.from_numpy(pictures), 500)]
+    answers = logits(network, torch.from_numpy(pictures))
     hook.remove()
-    return torch.cat(kept).clone(), torch.cat(parts).clone()
+    return torch.cat(kept).clone(), answers.clone()
 
 
 def refusing_row(

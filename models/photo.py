@@ -33,6 +33,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 from training import (
     ANSWERS,
+    EPOCH,
     SECOND_LOOK,
     Mix,
     Seeing,
@@ -47,6 +48,7 @@ from training import (
 import lapel
 from lapel.calibrate import accept_at, temperature_of, usual_answers
 from lapel.card import Card
+from lapel.data.dataset import Split
 from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import synthetic_dataset
 from lapel.decode import Limits, decode
@@ -59,6 +61,7 @@ from lapel.metrics import auroc, wilson_interval
 from lapel.picture import PictureSpec, read_picture
 from lapel.recipes.load import load_recipe
 from lapel.recipes.plan import plan
+from lapel.training.watch import Epoch
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent / "src" / "lapel" / "shipped"
@@ -66,6 +69,7 @@ SPEC = PictureSpec(size=64, channels=3)
 LARGE = PictureSpec(size=96, channels=3)  # photos to learn from: there is room to zoom in them
 REJECTS = ("not one of the classes", "no garment found")
 FOLDS = 5
+HELD = 1000  # garments to validate on while learning
 GOAL = 0.95  # of the accepted, this share is right
 _WHOLE = 100_000  # pixels: more than any photo has, so that none is decoded at a smaller scale
 
@@ -203,6 +207,7 @@ class Making:
             self.recipe,
             sources,
             Mix(**counts, draw=stage.mix.draw),
+            Split(_prepared(self.held[0][:HELD]), self.held[1][:HELD].astype(np.int64)),
             steps=2 if self._quick else stage.steps,
             rate=stage.rate,
             side=SPEC.size,
@@ -374,8 +379,10 @@ def _channels_first(pictures: Pictures) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
 
 
-def _say(step: int, loss: float) -> None:
-    print(f"  step {step:,}, loss {loss:.3f}, {time.strftime('%H:%M:%S')}", flush=True)
+def _say(epoch: Epoch) -> None:
+    steps, held = epoch.number * EPOCH, epoch.validation_accuracy
+    now = time.strftime("%H:%M:%S")
+    print(f"  step {steps:,}, loss {epoch.loss:.3f}, validation {held:.1%}, {now}", flush=True)
 
 
 PARTS: dict[str, Callable[[Making], Seeing]] = {

@@ -13,17 +13,21 @@ from robustness import softmax
 from scenes import DRESS, NOTHING, OTHER, TROUSER, Scenes, enlarged
 from torch import Tensor, nn
 
+from lapel.data.dataset import Split
+from lapel.engines.load import load_engine
 from lapel.engines.torch.augment import erase
-from lapel.engines.torch.device import fast_bf16
-from lapel.engines.torch.fitting import Average
+from lapel.engines.torch.fitting import logits
 from lapel.engines.torch.network import Chain
-from lapel.engines.torch.optimize import Optimizer
-from lapel.engines.training import learning_rates
-from lapel.recipes.load import Recipe
+from lapel.recipes.plan import Step
+from lapel.recipes.schema import Normalise, Recipe
 from lapel.tagger import discount_rejects, doubtful
+from lapel.training.batches import Batch, Stream
+from lapel.training.objective import Agreement, CrossEntropy, Part, Sum
+from lapel.training.watch import Epoch
 
 ANSWERS = 12
 SECOND_LOOK = 0.5  # where the second class has more than this share of the first, mirror images count, too
+EPOCH = 100  # steps after which is looked how it goes
 AGREE = 0.1  # how much it counts that a photo is answered alike however it is seen
 
 
@@ -56,6 +60,13 @@ class Mix:
     other: int = 0  # of other garments, likewise
     draw: bool = True  # whether it goes on learning where garments are
 
+    @property
+    def pictures(self) -> int:
+        """How many pictures a batch has."""
+        return (
+            self.plain + self.laid + self.cropped + self.shoes + self.nothing + 2 * (self.photo + self.other)
+        )
+
 
 class Seeing(nn.Module):
     """The network, and beside it, while it learns, a small one that draws where the garment is."""
@@ -81,13 +92,23 @@ class Seeing(nn.Module):
 
         return keep
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The answers (n, 12), and where the garment is (n, 1, half, half), both as logits."""
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the network itself."""
+        return self.chain.steps
+
+    @property
+    def normalise(self) -> Normalise:
+        """How it takes its pictures."""
+        return self.chain.normalise
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        """The answers (n, 12), and as masks where the garment is (n, 1, half, half), both as logits."""
         answers = self.chain(pictures)
         total = torch.zeros(())
         for size, head in self.maps.items():
             total = total + F.interpolate(head(self._kept[size]), (self._side, self._side), mode="bilinear")
-        return answers, self.drawn(torch.relu(total))
+        return {"answers": answers, "masks": self.drawn(torch.relu(total))}
 
 
 def fit(
@@ -95,52 +116,60 @@ def fit(
     recipe: Recipe,
     sources: Sources,
     mix: Mix,
+    held: Split,
     *,
     steps: int,
     rate: float,
     side: int,
     seed: int,
-    watch: Callable[[int, float], None] | None = None,
+    watch: Callable[[Epoch], None] | None = None,
 ) -> None:
-    """Fit the network in place, on the CPU; afterwards it holds the averaged weights."""
-    torch.manual_seed(seed)
-    training = recipe.training.model_copy(update={"learning_rate": rate})
-    optimizer = Optimizer(network if mix.draw else network.chain, training)
-    average = Average(network, training.average)
-    rates = learning_rates(training, steps)
-    bf16 = fast_bf16(torch.device("cpu"))
-    network.train()
-    pairs = mix.photo + mix.other
-    loss_sum = 0.0
-    for step, (pictures, truth, masks) in enumerate(_batches(sources, mix, side, seed, steps)):
-        pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            answers, drawn = network(pictures) if mix.draw else (network.chain(pictures), None)
-        loss = F.cross_entropy(answers.float(), truth)
-        if drawn is not None:
-            shown = F.adaptive_avg_pool2d(masks, drawn.shape[2])
-            loss = loss + 0.5 * F.binary_cross_entropy_with_logits(drawn[: len(masks)].float(), shown)
-        if pairs:
-            loss = loss + AGREE * _apart(answers[-2 * pairs :].float())
-        torch.autograd.backward(loss)
-        optimizer.step(float(rates[step]))
-        average.update(step)
-        loss_sum += float(loss.detach())
-        if watch and (step + 1) % 100 == 0:
-            watch(step + 1, loss_sum / 100)
-            loss_sum = 0.0
-    network.load_state_dict(average.values, strict=False)  # a count of batches has no average
+    """Fit the network in place, on the CPU; afterwards it holds the averaged weights.
+
+    It is judged on `held` after every hundred steps, an epoch here.
+    """
+    part = min(steps, EPOCH)
+    changed = {"learning_rate": rate, "epochs": steps // part, "batch": mix.pictures}
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=changed)})
+    learner = network if mix.draw else network.chain
+    fitting = load_engine("torch").fit(
+        learner,
+        Stream(lambda seed: _batches(sources, mix, side, seed, part), part),
+        held,
+        recipe,
+        seed=seed,
+        device="cpu",
+        precision="auto",
+        objective=objective(mix),
+    )
+    for _ in range(recipe.training.epochs):
+        epoch = fitting.epoch()
+        if watch:
+            watch(epoch)
+    averages = {name: torch.from_numpy(value) for name, value in fitting.weights().items()}
+    learner.load_state_dict(averages, strict=False)  # a count of batches has no average
 
 
-def _apart(answers: Tensor) -> Tensor:
-    """How far the answers to the first half lie from those to the second, which shows the same photos."""
-    first, second = answers.log_softmax(1).chunk(2)
-    return ((first.exp() - second.exp()) * (first - second)).sum(1).mean()
+def objective(mix: Mix) -> Sum:
+    """What is minimised: wrong answers and masks, and two views of a photo answered differently."""
+    parts = [Part(CrossEntropy())]
+    if mix.draw:
+        parts.append(Part(Masks(), 0.5, "masks"))
+    if mix.photo + mix.other:
+        parts.append(Part(Agreement(mix.photo + mix.other), AGREE))
+    return Sum(*parts)
 
 
-def _batches(
-    sources: Sources, mix: Mix, side: int, seed: int, steps: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+class Masks:
+    """Where the garment is, of those first pictures of a batch that say so."""
+
+    def torch(self, drawn: Tensor, masks: Tensor) -> Tensor:
+        """Binary cross-entropy of what is drawn (n, 1, half, half)."""
+        shown = F.adaptive_avg_pool2d(masks, drawn.shape[2])
+        return F.binary_cross_entropy_with_logits(drawn[: len(masks)], shown)
+
+
+def _batches(sources: Sources, mix: Mix, side: int, seed: int, steps: int) -> Iterator[Batch]:
     """Pictures, answers, and the masks of those that come first and have one."""
     scenes = Scenes(sources.grounds, side, seed)
     random = torch.Generator().manual_seed(seed + 1)
@@ -182,7 +211,8 @@ def _batches(
             photos, masks = sources.photos[which].float() / 255, sources.photo_masks[which].float() / 255
             pictures += [scenes.vary(photos, masks), scenes.vary(photos, masks)]
             truth += [_sure(sources.photo_labels[which])] * 2
-        yield torch.cat(pictures), torch.cat(truth), torch.cat(shown)
+        seen = torch.cat(pictures).permute(0, 2, 3, 1).numpy()
+        yield Batch(seen, {"answers": torch.cat(truth).numpy(), "masks": torch.cat(shown).numpy()})
 
 
 def _sure(labels: Tensor) -> Tensor:
@@ -198,13 +228,7 @@ def taught(labels: Tensor, teacher: Tensor | None = None) -> Tensor:
 
 def answers(chain: Chain, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The twelve answers as logits, for pictures as `read_picture` makes them."""
-    chain.eval()
-    with torch.inference_mode():
-        parts = [
-            chain(torch.from_numpy(part).permute(0, 3, 1, 2).float().div(255)).float()
-            for part in np.array_split(pictures, max(1, len(pictures) // 500))
-        ]
-    return torch.cat(parts).numpy()
+    return logits(chain, torch.from_numpy(pictures)).numpy()
 
 
 def shares_of(chain: Chain, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -238,7 +262,7 @@ def masks_of(network: Seeing, photos: Tensor) -> Tensor:
     with torch.inference_mode():
         for part in torch.split(photos, 200):
             small = F.interpolate(part.float() / 255, (64, 64), mode="bilinear", antialias=True)
-            both = network(small)[1] + network(small.flip(3))[1].flip(3)
+            both = network(small)["masks"] + network(small.flip(3))["masks"].flip(3)
             drawn = F.interpolate(both / 2, (large, large), mode="bicubic")
             found.append((torch.sigmoid(drawn * 1.5) * 255).byte())
     return torch.cat(found)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from lapel.data.dataset import Dataset
 from lapel.engines.load import load_engine
 from lapel.engines.protocol import Engine, Epoch, Fitting
-from lapel.engines.training import learning_rates
 from lapel.engines.weights import draw, fitted, from_pytorch, shapes, to_pytorch
 from lapel.errors import LapelError, MissingExtra, ModelError, RecipeError
 from lapel.recipes.load import load_recipe, named_recipes, parse
 from lapel.recipes.plan import parameters, plan
 from lapel.recipes.schema import Augmentation, Recipe, Training
+from lapel.training.schedule import learning_rates
 
 Pictures = NDArray[np.float32]
 

@@ -21,8 +21,8 @@ from torch import nn
 from torch.nn import functional
 
 from lapel.card import Card
+from lapel.engines.load import load_engine
 from lapel.engines.onnx import to_onnx
-from lapel.engines.protocol import load_engine
 from lapel.engines.weights import draw, shapes, to_pytorch
 from lapel.errors import MissingExtra, ModelError, RecipeError
 from lapel.exporting import export

@@ -18,7 +18,9 @@ import lapel
 from lapel.data.synthetic.draw import draw
 from lapel.picture import PictureSpec, read_picture
 from lapel.recipes.load import parse
+from lapel.recipes.schema import Normalise
 from lapel.runs import Run
+from lapel.training.objective import Agreement
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "models"))
 
@@ -281,8 +283,10 @@ def test_answers_to_the_same_photo_lie_apart() -> None:
     first, second = torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 1.0]])
     shares = [logits.softmax(1) for logits in (first, second)]
     both_ways = sum(float((one * (one / other).log()).sum()) for one, other in (shares, shares[::-1]))
-    assert float(training._apart(torch.cat([first, second]))) == pytest.approx(both_ways)
-    assert float(training._apart(torch.cat([first, first]))) == 0
+    unseen = torch.tensor([[7.0, 0.0]])
+    agreement = Agreement(1)
+    assert float(agreement.torch(torch.cat([unseen, first, second]), None)) == pytest.approx(both_ways)
+    assert float(agreement.torch(torch.cat([unseen, first, first]), None)) == 0
 
 
 def test_the_teachers_word_is_half() -> None:
@@ -317,6 +321,8 @@ def test_a_second_look_counts_as_much_as_the_first() -> None:
     weights = torch.randn(3 * 8 * 8, 12) / 6
 
     class Sided(torch.nn.Module):
+        normalise = Normalise()
+
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
             return pictures.flatten(1) @ weights
 

@@ -17,7 +17,8 @@ from .files import write_atomic
 from .report.page import write_report
 from .runs import Run
 from .tagger import Tag, load_tagger
-from .trainer import Watch, train
+from .trainer import train
+from .training.watch import Watch
 
 _RECIPE = "cnn-fast"
 _TAGGED = 3
@@ -52,7 +53,7 @@ def demonstrate(
     """
     assert dataset.test is not None
     say(f"Training {_RECIPE} on {dataset.name}.")
-    run = train(_RECIPE, dataset.name, seed=seed, watch=watch)
+    run = train(_RECIPE, dataset.name, seed=seed, watches=[watch] if watch else [])
     say("Looking at the test pictures, once.")
     report = evaluate(run, split="test", dataset=dataset)
     say("Drawing the report.")

@@ -29,7 +29,7 @@ from .importers.wrap import card_for, wrap_graph, write_model
 from .metrics import Numbers, Probabilities
 from .recipes.load import load_recipe
 from .recipes.plan import plan
-from .recipes.schema import Recipe
+from .recipes.schema import Normalise, Recipe
 from .runs import Run, new_run
 
 _WEIGHTS = (*PYTORCH_ENDINGS, ".safetensors")
@@ -186,7 +186,7 @@ def _of_weights(
     bare = Card(recipe.name, dataset.class_names, spec)
 
     def ask(_: ways.Layout, scaling: Scaling) -> Probabilities:
-        model = to_onnx(recipe, weights, bare, zero=scaling.zero, span=scaling.span)
+        model = to_onnx(_scaled_by(recipe, scaling), weights, bare)
         session = open_session(model, str(file))
         return in_batches(lambda part: session.run(None, {"pictures": part})[0], pictures.pictures)
 
@@ -206,7 +206,7 @@ def _of_weights(
         if ways.guesses(chosen, classes) or not better:
             chosen = own
     if chosen.scaling == UNIT and not as_model:
-        run = _run(file, recipe, dataset, held, weights, target)
+        run = _run(file, _scaled_by(recipe, UNIT), dataset, held, weights, target)
         return Imported(run.path, run, tuple(found), chosen, len(pictures), dataset.name)
     if target is not None and not as_model:
         raise ModelError(
@@ -215,9 +215,13 @@ def _of_weights(
         )
     target = _model_path(file, target, overwrite)
     card = card_for(str(file), "weights", dataset.class_names, spec, dataset, chosen, len(pictures))
-    model = to_onnx(recipe, weights, card, zero=chosen.scaling.zero, span=chosen.scaling.span)
+    model = to_onnx(_scaled_by(recipe, chosen.scaling), weights, card)
     write_model(model, target, pictures.pictures, ask(chosen.layout, chosen.scaling), str(file))
     return Imported(target, None, tuple(found), chosen, len(pictures), dataset.name)
+
+
+def _scaled_by(recipe: Recipe, scaling: Scaling) -> Recipe:
+    return recipe.model_copy(update={"normalise": Normalise(zero=scaling.zero, span=scaling.span)})
 
 
 def _run(

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from .data import load_data
 from .data.dataset import Dataset, Split
 from .engines.load import load_engine
-from .engines.protocol import Engine, Epoch, Fitting
+from .engines.protocol import Fitting, Weights
 from .engines.weights import draw
 from .environment import environment, now
-from .errors import RunError
+from .errors import LapelError, RunError
 from .recipes.load import load_recipe
 from .recipes.plan import plan
 from .recipes.schema import Recipe
 from .runs import Run, dataset_of, new_run, same_data
-from .tensorboard import Board
+from .training.objective import Objective
+from .training.validation import beats_chance, chance
+from .training.watch import Beginning, Epoch, Watch, Watches
 
-
-class Watch(Protocol):
-    """What wants to know how a training goes."""
-
-    def begin(self, run: Run, recipe: Recipe, fitting: Fitting, history: list[Epoch]) -> None:
-        """The training begins, or goes on after the epochs of `history`."""
-
-    def batch(self, done: int, count: int, loss: float) -> None:
-        """So many of the epoch's pictures are learned."""
-
-    def epoch(self, epoch: Epoch, seconds: float, best: bool) -> None:
-        """An epoch has ended and is kept."""
+_HIGH = 0.03  # a learning rate above it is the first suspect where nothing is learned
 
 
 def train(
@@ -42,17 +35,20 @@ def train(
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
+    objective: Objective | None = None,
     path: str | Path | None = None,
-    watch: Watch | None = None,
-    tensorboard: bool = False,
+    watches: Sequence[Watch] = (),
 ) -> Run:
     """Train a recipe on a dataset, in a new run folder.
 
     `recipe` and `dataset` are objects, names or paths; `path` is the new run's folder (by default the next
     free `runs/<recipe>-<number>`). `engine` is "torch" or "keras", `backend` what Keras computes with:
     "tensorflow", "jax" or "torch" (by default what KERAS_BACKEND says). `seed` decides the validation
-    split, the first weights and everything drawn while training. Ctrl-C leaves a run that `resume` goes on
-    with.
+    split, the first weights and everything drawn while training. A step is timed to choose the `threads` of
+    the CPU; the same bits again need the same number, which the run's environment tells. `objective` is
+    minimised instead of the recipe's cross-entropy, `watches` look on. Ctrl-C leaves a run that `resume` goes
+    on with.
 
     Raises LapelError: an unknown name, a network that does not fit the pictures, a loss that is no longer a
     number, a full disk.
@@ -66,7 +62,23 @@ def train(
     pictures = dataset if isinstance(dataset, Dataset) else load_data(dataset)
     builder = load_engine(engine, backend)
     learned, held = pictures.split(recipe.training.validation, seed)
-    fitting = _fitting(builder, recipe, pictures, learned, held, seed, device, precision)
+    network = builder.build(recipe, pictures.shape, len(pictures.class_names), _first(recipe, pictures, seed))
+    fitting = builder.fit(
+        network,
+        learned,
+        held,
+        recipe,
+        seed=seed,
+        device=device,
+        precision=precision,
+        threads=threads,
+        objective=objective,
+    )
+    if threads not in (None, fitting.threads):
+        raise LapelError(
+            f"{threads} threads were asked for, but the framework began with {fitting.threads}.",
+            "Set its own variable before it begins: TF_NUM_INTRAOP_THREADS for TensorFlow.",
+        )
     facts = environment(
         recipe,
         pictures,
@@ -77,48 +89,66 @@ def train(
         threads=fitting.threads,
         seed=seed,
     )
+    if objective is not None:
+        facts["objective"] = repr(objective)
     run = new_run(recipe, facts, Path(path) if path else None)
-    return _go_on(run, recipe, fitting, watch, tensorboard)
+    return _go_on(run, fitting, held, watches)
 
 
 def resume(
-    run: Run, dataset: Dataset | None = None, *, watch: Watch | None = None, tensorboard: bool = False
+    run: Run,
+    dataset: Dataset | None = None,
+    *,
+    objective: Objective | None = None,
+    watches: Sequence[Watch] = (),
 ) -> Run:
     """Go on with a run from the end of its last whole epoch.
 
     On the same machine the weights and the history at the end are those of a run that was never stopped.
-    `dataset` is needed only for a run that was trained on a Dataset object. Raises RunError where the run is
-    complete, held by another process, or was trained on other pictures.
+    `dataset` is needed only for a run that was trained on a Dataset object, `objective` only for one that was
+    given another than its recipe's. Raises RunError where the run is complete, held by another process, or
+    was trained on other pictures or with another objective.
     """
     if run.done:
         raise RunError(f"{run.path}: this run is complete.", "Start a new one with: lapel train")
     facts, recipe = run.environment, run.recipe
+    _same_objective(run, facts.get("objective"), objective)
     dataset = dataset_of(run) if dataset is None else same_data(run, dataset)
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
-    seed, device, precision = (facts[key] for key in ("seed", "device", "precision"))
+    seed = facts["seed"]
     learned, held = dataset.split(recipe.training.validation, seed)
-    fitting = _fitting(builder, recipe, dataset, learned, held, seed, device, precision)
-    return _go_on(run, recipe, fitting, watch, tensorboard)
+    network = builder.build(recipe, dataset.shape, len(dataset.class_names), _first(recipe, dataset, seed))
+    fitting = builder.fit(
+        network,
+        learned,
+        held,
+        recipe,
+        seed=seed,
+        device=facts["device"],
+        precision=facts["precision"],
+        threads=facts["threads"],
+        objective=objective,
+    )
+    return _go_on(run, fitting, held, watches)
 
 
-def _fitting(
-    engine: Engine,
-    recipe: Recipe,
-    dataset: Dataset,
-    learned: Split,
-    held: Split,
-    seed: int,
-    device: str,
-    precision: str,
-) -> Fitting:
-    classes = len(dataset.class_names)
-    weights = draw(plan(recipe, dataset.shape, classes), seed)
-    network = engine.build(recipe, dataset.shape, classes, weights)
-    return engine.fit(network, learned, held, recipe, seed=seed, device=device, precision=precision)
+def _first(recipe: Recipe, dataset: Dataset, seed: int) -> Weights:
+    return draw(plan(recipe, dataset.shape, len(dataset.class_names)), seed)
 
 
-def _go_on(run: Run, recipe: Recipe, fitting: Fitting, watch: Watch | None, tensorboard: bool) -> Run:
-    with run.locked():
+def _same_objective(run: Run, trained: str | None, objective: Objective | None) -> None:
+    name = None if objective is None else repr(objective)
+    if name != trained:
+        raise RunError(
+            f"{run.path}: this run minimises {trained or 'the cross-entropy of its recipe'}, "
+            f"not {name or 'that'}.",
+            "Go on from Python: resume(run, objective=…)." if trained else "Leave the objective out.",
+        )
+
+
+def _go_on(run: Run, fitting: Fitting, held: Split, watches: Sequence[Watch]) -> Run:
+    with run.locked(), _resumable(run):
+        recipe, together = run.recipe, Watches(watches)
         state = run.state()
         history: list[Epoch] = []
         if state is not None:
@@ -126,35 +156,58 @@ def _go_on(run: Run, recipe: Recipe, fitting: Fitting, watch: Watch | None, tens
             # What was kept after the state is done again.
             history = run.history[: int(state["epoch"])]
         timings = run.timings[: len(history)]
-        board = Board(run.tensorboard_folder, history) if tensorboard else None
-        if watch:
-            watch.begin(run, recipe, fitting, history)
-        while not _ended(recipe, history):
-            began = time.perf_counter()
-            epoch = fitting.epoch(watch.batch if watch else None)
-            history.append(epoch)
-            timings.append(time.perf_counter() - began)
-            best = _best(recipe, history) is epoch
-            run.keep(history, timings, fitting.saved() if best else None, fitting.state())
-            if board:
-                board.add(epoch)
-            if watch:
-                watch.epoch(epoch, timings[-1], best)
-        if board:
-            board.close()
-        best_epoch = _best(recipe, history)
-        run.finish(
-            {
-                "epochs": len(history),
-                "stopped": "early" if len(history) < recipe.training.epochs else "at the end",
-                "kept_epoch": best_epoch.number,
-                "validation_accuracy": best_epoch.validation_accuracy,
-                "validation_loss": best_epoch.validation_loss,
-                "seconds": round(sum(timings), 3),
-                "finished": now(),
-            }
-        )
+        with together.looking_on(Beginning(run.path, recipe, run.environment, tuple(history))):
+            while not _ended(recipe, history):
+                began = time.perf_counter()
+                epoch = fitting.epoch(together.progress)
+                history.append(epoch)
+                timings.append(time.perf_counter() - began)
+                best = _best(recipe, history) is epoch
+                run.keep(history, timings, fitting.saved() if best else None, fitting.state())
+                together.epoch(epoch, timings[-1], best)
+        run.finish(_outcome(recipe, history, timings, held))
     return run
+
+
+@contextmanager
+def _resumable(run: Run) -> Iterator[None]:
+    """Where the disk refuses to take more, say how to go on: the run so far is kept."""
+    try:
+        yield
+    except LapelError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise LapelError(
+            error.message, f"When that is mended, go on with: lapel train --resume {run.path}"
+        ) from error.__cause__
+
+
+def _outcome(recipe: Recipe, history: list[Epoch], timings: list[float], held: Split) -> dict[str, Any]:
+    """How the training ended, as `done.json` has it."""
+    best = _best(recipe, history)
+    outcome = {
+        "epochs": len(history),
+        "stopped": "early" if len(history) < recipe.training.epochs else "at the end",
+        "kept_epoch": best.number,
+        "validation_accuracy": best.validation_accuracy,
+        "validation_loss": best.validation_loss,
+        "seconds": round(sum(timings), 3),
+        "finished": now(),
+    }
+    most = _leader(history).validation_accuracy
+    if not beats_chance(most, held.labels):
+        outcome["warning"] = (
+            f"No epoch was better than chance: {most:.2%} of the validation pictures at best, and who always "
+            f"gives the most frequent label has {chance(held.labels):.2%}. {_advice(recipe, history)}"
+        )
+    return outcome
+
+
+def _advice(recipe: Recipe, history: list[Epoch]) -> str:
+    rate = recipe.training.learning_rate
+    if rate > _HIGH or history[-1].loss > history[0].loss:
+        return f"Try a smaller learning rate, such as --set training.learning_rate={rate / 10:.1g}."
+    return "Try a larger learning rate or more epochs, and look at the labels: lapel data show."
 
 
 def _ended(recipe: Recipe, history: list[Epoch]) -> bool:

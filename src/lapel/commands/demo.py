@@ -41,8 +41,7 @@ def demo(seed: int) -> None:
     if missing:
         _say(f"{missing.message}\n\n{_DRAWN}\n")
     _say(f"{dataset!r}, from {dataset.source}")
-    with TrainingProgress() as watch:
-        made = demonstrate(dataset, _say, watch, seed=seed)
+    made = demonstrate(dataset, _say, TrainingProgress(), seed=seed)
     _conclude(made, time.perf_counter() - began)
 
 

@@ -4,53 +4,49 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..training.watch import Beginning, Epoch, Watch
+from .bar import open_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ..engines.protocol import Epoch, Fitting
-    from ..recipes.schema import Recipe
-    from ..runs import Run
 
-
-class TrainingProgress:
-    """Watches a training. Use it in a `with` block, so that the terminal is left as it was."""
+class TrainingProgress(Watch):
+    """Watches a training, and leaves the terminal as it was."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.run: Run | None = None  # once the training has begun
+        self.path: Path | None = None  # of the run, once the training has begun
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def begin(self, run: Run, recipe: Recipe, fitting: Fitting, history: list[Epoch]) -> None:
+    def begin(self, beginning: Beginning) -> None:
         """Say what is trained on what, and open the bar."""
-        self.run = run
-        environment = run.environment
+        self.path = beginning.path
+        environment, recipe, done = beginning.environment, beginning.recipe, len(beginning.history)
         data = environment["dataset"]
-        self._count, self._epochs, self._number = data["train"], recipe.training.epochs, len(history) + 1
+        self._count, self._epochs, self._number = data["train"], recipe.training.epochs, done + 1
         self._learned, self._began = 0, time.perf_counter()
         if self._quiet:
             return
-        again = f", going on after epoch {len(history)}" if history else ""
+        again = f", going on after epoch {done}" if done else ""
         _say(
             f"{recipe.name}: {environment['parameters']:,} parameters, {data['name']}, "
             f"{data['train']:,} pictures to learn and {data['validation']:,} to validate, "
-            f"{_engine(environment['engine'])} on {fitting.device} in {fitting.precision}, "
+            f"{_engine(environment['engine'])} on {environment['device']} in {environment['precision']}, "
             f"seed {environment['seed']}{again}"
         )
         if sys.stderr.isatty():
-            self._open()
+            from rich.progress import TaskProgressColumn
+
+            text = "loss {task.fields[loss]}   {task.fields[speed]} pictures/s   {task.fields[left]} left"
+            fields = {"loss": "-", "speed": "-", "left": "-"}
+            self._bar, self._task = open_bar(
+                self._title(), TaskProgressColumn(), text, total=self._count, fields=fields, titled=True
+            )
 
     def batch(self, done: int, count: int, loss: float) -> None:
         """Move the bar."""
@@ -82,22 +78,10 @@ class TrainingProgress:
         else:
             _say(line)
 
-    def _open(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn(
-                "loss {task.fields[loss]}   {task.fields[speed]} pictures/s   {task.fields[left]} left"
-            ),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task(self._title(), total=self._count, loss="-", speed="-", left="-")
-        self._bar.start()
+    def end(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar:
+            self._bar.stop()
 
     def _title(self) -> str:
         return f"epoch {min(self._number, self._epochs)}/{self._epochs}"

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .bar import open_bar
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -90,23 +92,16 @@ class TaggingProgress:
         text = f"{rate:,.0f} photos/s{left}"
         if self._wants_bar:
             if self._bar is None or self._task is None:
-                self._bar, self._task = _open_bar()
+                from rich.progress import MofNCompleteColumn
+
+                self._bar, self._task = open_bar(
+                    "tagging", MofNCompleteColumn(), "{task.fields[text]}", total=None, fields={"text": ""}
+                )
             self._bar.update(self._task, completed=self.done, total=self._total, text=text)
         elif now - self._shown > _LINE:
             self._shown = now
             of = "" if self._total is None else f" of {self._total:,}"
             print(f"{self.done:,}{of}   {text}", file=sys.stderr, flush=True)
-
-
-def _open_bar() -> tuple[Progress, TaskID]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}")
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("tagging", total=None, text="")
-    bar.start()
-    return bar, task
 
 
 def _clock(seconds: float) -> str:

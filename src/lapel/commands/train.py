@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     "--run", "path", type=click.Path(path_type=Path), help="Folder of the new run  [default: runs/RECIPE-N]"
 )
 @click.option("--resume", metavar="RUN", help="Go on with a run that was stopped.")
-@click.option("--tensorboard", is_flag=True, help="Write TensorBoard files into the run.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Of the CPU  [default: 1 or all, timed]")
+@click.option(
+    "--watch",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A logger that looks on: tensorboard, or an add-on.",
+)
+@click.option("--tensorboard", is_flag=True, help="The same as --watch tensorboard.")
 @click.option("--quiet", is_flag=True, help="Say nothing while training.")
 def train(
     recipe: str | None,
@@ -48,6 +56,8 @@ def train(
     precision: str,
     path: Path | None,
     resume: str | None,
+    threads: int | None,
+    names: tuple[str, ...],
     tensorboard: bool,
     quiet: bool,
 ) -> None:
@@ -65,43 +75,48 @@ def train(
     from ..runs import dataset_of, open_run
     from ..trainer import resume as go_on
     from ..trainer import train as begin
+    from ..training.watch import load_watch
     from .loading import download_progress
     from .progress import TrainingProgress
 
+    names = tuple(dict.fromkeys([*names, *(["tensorboard"] if tensorboard else [])]))
+    shown = TrainingProgress(quiet=quiet)
+    watches = [shown, *map(load_watch, names)]
     stopped = open_run(resume) if resume is not None else None
     chosen = load_recipe(recipe, settings) if recipe is not None else None
     with download_progress() as progress:
         pictures = dataset_of(stopped, progress) if stopped else load_data(data, progress=progress)
-    with TrainingProgress(quiet=quiet) as watch:
-        try:
-            if stopped:
-                run = go_on(stopped, pictures, watch=watch, tensorboard=tensorboard)
-            else:
-                assert chosen is not None
-                run = begin(
-                    chosen,
-                    pictures,
-                    engine=engine,
-                    backend=backend,
-                    seed=seed,
-                    device=device,
-                    precision=precision,
-                    path=path,
-                    watch=watch,
-                    tensorboard=tensorboard,
-                )
-        except KeyboardInterrupt:
-            if watch.run:
-                click.echo(f"Go on with: lapel train --resume {watch.run.path}", err=True)
-            raise
+    try:
+        if stopped:
+            run = go_on(stopped, pictures, watches=watches)
+        else:
+            assert chosen is not None
+            run = begin(
+                chosen,
+                pictures,
+                engine=engine,
+                backend=backend,
+                seed=seed,
+                device=device,
+                precision=precision,
+                threads=threads,
+                path=path,
+                watches=watches,
+            )
+    except KeyboardInterrupt:
+        if shown.path:
+            click.echo(f"Go on with: lapel train --resume {shown.path}", err=True)
+        raise
     if not quiet:
         _conclude(run)
+    if warning := (run.done or {}).get("warning"):
+        click.echo(f"Warning: {warning}", err=True)
     click.echo(run.path)
 
 
 def _refuse_with_resume() -> None:
     context = click.get_current_context()
-    for name in ("data", "settings", "engine", "backend", "seed", "device", "precision", "path"):
+    for name in ("data", "settings", "engine", "backend", "seed", "device", "precision", "threads", "path"):
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             raise click.UsageError(f"{option} cannot be changed in a run that goes on; leave it out.")

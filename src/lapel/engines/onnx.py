@@ -11,6 +11,7 @@ from ..layers.composite import Composite
 from ..layers.graph import Graph
 from ..recipes.plan import Step, plan
 from ..recipes.schema import Recipe
+from ..training.normalise import check_normalise, inverse
 from .protocol import Weights
 from .weights import fitted
 
@@ -27,16 +28,13 @@ def to_onnx(
     weights: Weights,
     card: Card,
     *,
-    zero: float = 0.0,
-    span: float = 255.0,
     mirror: bool = False,
     compact: bool = False,
 ) -> onnx.ModelProto:
     """Build the model: pictures (n, height, width, channels; uint8) in, probabilities (n, classes) out.
 
-    Our own networks take pixels from 0 to 1. Weights that were trained elsewhere may want others:
-    (pixel - zero) / span. Scaling, layout, network, temperature and softmax lie in the graph, so that
-    nobody who uses the model can prepare its input otherwise. The same arguments give the same bytes.
+    Normalisation, layout, network, temperature and softmax lie in the graph, so that nobody who uses the
+    model can prepare its input otherwise. The same arguments give the same bytes.
 
     Where the card has rejects, the network gives one number more for each of them. The probabilities are
     then those among the classes, and a second output, `rejected` (n, rejects), is the share that each
@@ -52,6 +50,7 @@ def to_onnx(
         raise MissingExtra("onnx", "train") from error
 
     height, width, channels = card.picture.shape
+    check_normalise(recipe.normalise, channels)
     classes, rejects = len(card.class_names), len(card.rejects)
     steps = plan(recipe, card.picture.shape, classes + rejects)
     graph = Graph(fitted(weights, steps, f'recipe "{recipe.name}"'), compact)
@@ -60,9 +59,9 @@ def to_onnx(
         mirrored = graph.add("Slice", pictures, *graph.part(-1, -width - 1, axis=2, step=-1))
         pictures = graph.add("Concat", pictures, mirrored, axis=0)
     pixels = graph.add("Cast", pictures, to=onnx.TensorProto.FLOAT)
-    if zero:
-        pixels = graph.add("Sub", pixels, graph.number(zero))
-    scaled = graph.add("Mul", pixels, graph.number(1 / span))
+    if recipe.normalise.zero != 0:
+        pixels = graph.add("Sub", pixels, graph.constant(recipe.normalise.zero))
+    scaled = graph.add("Mul", pixels, graph.constant(inverse(recipe.normalise.span)))
     logits = _network(graph, steps, graph.add("Transpose", scaled, perm=[0, 3, 1, 2]))
     if card.temperature != 1.0:
         logits = graph.add("Div", logits, graph.number(card.temperature))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -12,23 +11,15 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Pictures, Split
 from ..recipes.schema import Recipe
+from ..training.batches import Source
+from ..training.objective import Objective
+from ..training.watch import Epoch, Progress
 
 Weights = dict[str, NDArray[np.floating[Any]]]  # by "<place of the layer>.<weight|bias|running_mean|…>"
 Shape = tuple[int, int, int]  # (height, width, channels)
 Network = Any  # whatever the engine builds; nobody else looks inside
-Progress = Callable[[int, int, float], None]  # (pictures done, pictures in the epoch, running loss)
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training pictures came to."""
-
-    number: int
-    loss: float
-    accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    learning_rate: float
+__all__ = ["Engine", "Epoch", "Fitting", "Network", "Progress", "PyTorch", "Shape", "Weights"]
 
 
 class Fitting(Protocol):
@@ -36,7 +27,7 @@ class Fitting(Protocol):
 
     precision: str  # "fp32" or "bf16"
     device: str
-    threads: int  # of the CPU
+    threads: int  # of the CPU; it may change from epoch to epoch
 
     def epoch(self, progress: Progress | None = None) -> Epoch:
         """Fit one epoch more and judge it on the validation pictures."""
@@ -66,15 +57,21 @@ class Engine(Protocol):
     def fit(
         self,
         network: Network,
-        train: Split,
+        train: Source,
         validation: Split,
         recipe: Recipe,
         *,
         seed: int,
         device: str,
         precision: str,
+        threads: int | None = None,
+        objective: Objective | None = None,
     ) -> Fitting:
-        """Begin to fit `network`; nothing is learned before the first `epoch`."""
+        """Begin to fit `network`; nothing is learned before the first `epoch`.
+
+        `train` is a whole split, or a source of batches. Without `threads` a step is timed to choose them;
+        without an `objective` the recipe's cross-entropy is minimised.
+        """
 
     def probabilities(self, network: Network, pictures: Pictures) -> NDArray[np.float32]:
         """What the network gives each class, for each picture (n, classes), in fp32."""

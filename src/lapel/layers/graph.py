@@ -32,6 +32,14 @@ class Graph:
         self.constants[name] = np.array(value, dtype=np.float32)
         return name
 
+    def constant(self, value: float | tuple[float, ...]) -> str:
+        """A single constant, or a row of them."""
+        if not isinstance(value, tuple):
+            return self.number(value)
+        name = "row_" + "_".join(map(repr, value))
+        self.constants[name] = np.array(value, dtype=np.float32)
+        return name
+
     def numbers(self, *values: int) -> str:
         """A row of whole numbers."""
         name = "numbers_" + "_".join(map(str, values))

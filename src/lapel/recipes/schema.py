@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..layers.reference import AnyLayer
 
@@ -13,6 +13,23 @@ class _Part(BaseModel):
     """Settings that refuse unknown keys and do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Normalise(_Part):
+    """How a picture's levels (0 to 255) become the numbers that the network takes: (level - zero) / span.
+
+    One value for all channels, or one for each.
+    """
+
+    zero: float | tuple[float, ...] = 0.0
+    span: float | tuple[float, ...] = 255.0
+
+    @field_validator("span")
+    @classmethod
+    def _not_nothing(cls, span: float | tuple[float, ...]) -> float | tuple[float, ...]:
+        if 0 in (span if isinstance(span, tuple) else (span,)):
+            raise ValueError("a span of 0 would leave nothing of a picture")
+        return span
 
 
 class Augmentation(_Part):
@@ -44,6 +61,7 @@ class Training(_Part):
     clip: float = Field(0.0, ge=0)  # gradient norm, at most; 0: not clipped
     average: float = Field(0.0, ge=0, lt=1)  # decay of the moving average of the weights; 0: none
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    rates: dict[str, Annotated[float, Field(ge=0, le=1000)]] = {}  # by layer, times the rate; 0: frozen
     patience: int = Field(0, ge=0)  # epochs without a better validation before stopping; 0: all epochs
     validation: float = Field(0.1, gt=0, lt=1)  # share of the training pictures held out
     keep: Literal["best", "last"] = "best"  # which epoch's weights the run keeps, by validation accuracy
@@ -67,6 +85,7 @@ class Recipe(_Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
     about: str = ""
     layers: tuple[AnyLayer, ...] = Field(min_length=1)
+    normalise: Normalise = Normalise()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
     measured: tuple[Measured, ...] = ()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
 from ...errors import LapelError
 from ...runtime import cores
+
+# What a function that learns takes: the shape of one batch's part of each array, and its kind of number.
+Shapes: TypeAlias = tuple[tuple[tuple[int, ...], str], ...]
 
 # Multiplications a step below which casting to bf16 costs more than it saves (LOG.md has the figures).
 _SMALL = 30_000_000

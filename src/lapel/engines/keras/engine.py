@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from ...data.dataset import Pictures, Split
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
+from ...training.batches import Source
+from ...training.normalise import check_normalise
+from ...training.objective import Objective
 from ..protocol import Shape, Weights
 from .device import backend
 from .files import archive, read_archive
@@ -38,23 +41,33 @@ class KerasEngine:
         self, recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDArray[Any]]
     ) -> keras.Model:
         """Make the recipe's network, with these weights."""
-        network = whole(plan(recipe, shape, classes), shape, recipe.name)
+        check_normalise(recipe.normalise, shape[2])
+        network = whole(plan(recipe, shape, classes), shape, recipe.name, recipe.normalise)
         assign(network, weights)
         return network
 
     def fit(
         self,
         network: keras.Model,
-        train: Split,
+        train: Source,
         validation: Split,
         recipe: Recipe,
         *,
         seed: int,
         device: str = "auto",
         precision: str = "auto",
+        threads: int | None = None,
+        objective: Objective | None = None,
     ) -> Fitting:
         """Begin to fit `network`; nothing is learned before the first `epoch`."""
-        return Fitting(network, train, validation, recipe, seed=seed, device=device, precision=precision)
+        return Fitting(
+            *(network, train, validation, recipe),
+            seed=seed,
+            device=device,
+            precision=precision,
+            threads=threads,
+            objective=objective,
+        )
 
     def probabilities(self, network: keras.Model, pictures: Pictures) -> NDArray[np.float32]:
         """What the network gives each class, for each picture (n, classes), in fp32."""

@@ -15,6 +15,8 @@ from ...layers.activation import is_rising, keras_activation
 from ...layers.composite import Composite
 from ...layers.layer import KerasSettings
 from ...recipes.plan import Step
+from ...recipes.schema import Normalise
+from ...training.normalise import scale_and_offset
 from ..protocol import Shape, Weights
 from .device import backend
 
@@ -28,17 +30,18 @@ _WORDS = {
 _NORM_WORDS = {**_WORDS, "weight": "gamma", "bias": "beta"}
 
 
-def whole(steps: Sequence[Step], shape: Shape, name: str) -> keras.Model:
+def whole(steps: Sequence[Step], shape: Shape, name: str, normalise: Normalise | None = None) -> keras.Model:
     """The network as it is kept and asked: pictures (n, height, width, channels) in, from 0 to 255."""
     pictures = keras.Input(shape, name="pictures", dtype="uint8")
-    scaled = layers.Rescaling(1 / 255, dtype="float32", name="scaled")(pictures)
+    scale, offset = scale_and_offset(normalise or Normalise(), shape[2])
+    scaled = layers.Rescaling(scale, offset, dtype="float32", name="scaled")(pictures)
     answers = _chain(steps, scaled, KerasSettings("float32"))
     probabilities = layers.Softmax(dtype="float32", name="probabilities")(answers)
     return keras.Model(pictures, probabilities, name=name.replace(".", "_"))
 
 
 def learner(steps: Sequence[Step], shape: Shape, policy: str) -> keras.Model:
-    """The network as it is fitted: numbers from 0 to 1 in, one number for each class out."""
+    """The network as it is fitted: normalised numbers in, one number for each class out."""
     scaled = keras.Input(shape, dtype="float32")
     return keras.Model(scaled, _chain(steps, scaled, KerasSettings(policy, fitted=True)))
 

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from .device import threads
+from .device import Shapes
 
 CPU = "cpu:0"  # as `keras.device` takes it
+THREADS_CHANGE = False  # the framework keeps those that it began with
 
 
 def version() -> str:
@@ -34,13 +35,8 @@ def fast_bf16(device: str, processor: frozenset[str]) -> bool:  # noqa: ARG001
     return float(capability) >= 8
 
 
-def choose_threads(device: str, work: int) -> int:  # noqa: ARG001
-    """How many threads a step of `work` multiplications is computed on: as many as there are."""
-    return threads()
-
-
 def using_threads(count: int) -> AbstractContextManager[None]:  # noqa: ARG001
-    """While it lasts, so many threads compute. Here the framework keeps those that it began with."""
+    """While it lasts, so many threads compute; here as many as ever."""
     return nullcontext()
 
 
@@ -84,12 +80,12 @@ def asked(network: Any) -> Callable[[Any], Any]:
 
 
 def looped(
-    prepare: Callable[[Any], tuple[Any, Any]],
+    prepare: Callable[..., tuple[Any, Any]],
     step: Callable[[Any, Any], tuple[Any, Any]],
     variables: list[Any],
-    batch: int,  # noqa: ARG001
-) -> Callable[[Any], tuple[Any, Any]]:
-    """A function that learns batch after batch: (batches, pictures a batch) in, sums out.
+    shapes: Shapes,  # noqa: ARG001
+) -> Callable[..., tuple[Any, Any]]:
+    """A function that learns batch after batch: what `prepare` takes in, sums out.
 
     A step is one graph, the loop is not: on a CPU, XLA's convolutions are eight times slower in a loop.
     """
@@ -106,8 +102,8 @@ def looped(
 
     prepared, stepped = pure(prepare), pure(step)
 
-    def learn(order: Any) -> tuple[Any, Any]:
-        values, batches = prepared([variable.value for variable in variables], order)
+    def learn(*given: Any) -> tuple[Any, Any]:
+        values, batches = prepared([variable.value for variable in variables], *given)
         sums = []
         for one in zip(*batches, strict=True):
             values, result = stepped(values, *one)

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from .device import threads
+from .device import Shapes
 
 CPU = "cpu:0"  # as `keras.device` takes it
+THREADS_CHANGE = False  # the framework keeps those that it began with
 
 
 def version() -> str:
@@ -33,13 +34,8 @@ def fast_bf16(device: str, processor: frozenset[str]) -> bool:
     return bool(details.get("compute_capability", (0, 0)) >= (8, 0))
 
 
-def choose_threads(device: str, work: int) -> int:  # noqa: ARG001
-    """How many threads a step of `work` multiplications is computed on: as many as there are."""
-    return threads()
-
-
 def using_threads(count: int) -> AbstractContextManager[None]:  # noqa: ARG001
-    """While it lasts, so many threads compute. Here the framework keeps those that it began with."""
+    """While it lasts, so many threads compute; here as many as ever."""
     return nullcontext()
 
 
@@ -68,31 +64,31 @@ def asked(network: Any) -> Callable[[Any], Any]:
 
 
 def looped(
-    prepare: Callable[[Any], tuple[Any, Any]],
+    prepare: Callable[..., tuple[Any, Any]],
     step: Callable[[Any, Any], tuple[Any, Any]],
     variables: list[Any],  # noqa: ARG001
-    batch: int,
-) -> Callable[[Any], tuple[Any, Any]]:
-    """A function that learns batch after batch: (batches, pictures a batch) in, sums out.
+    shapes: Shapes,
+) -> Callable[..., tuple[Any, Any]]:
+    """A function that learns batch after batch: what `prepare` takes in, sums out.
 
     All of it is one graph, so that nothing is sent to and fro between two batches.
     """
 
-    def run(order: Any) -> tuple[Any, Any]:
-        pictures, labels = prepare(order)
+    def run(*given: Any) -> tuple[Any, Any]:
+        pictures, truth = prepare(*given)
 
         def go_on(place: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
-            more, hits = step(pictures[place], labels[place])
+            more, hits = step(pictures[place], truth[place])
             return place + 1, loss + more, right + hits
 
         nothing = (tf.constant(0), tf.constant(0.0), tf.constant(0))
-        _, loss, right = tf.while_loop(lambda place, *_: place < tf.shape(order)[0], go_on, nothing)
+        _, loss, right = tf.while_loop(lambda place, *_: place < tf.shape(pictures)[0], go_on, nothing)
         return loss, right
 
-    return _graph(run, tf.TensorSpec((None, batch), tf.int32))
+    return _graph(run, *(tf.TensorSpec((None, *shape), dtype) for shape, dtype in shapes))
 
 
-def _graph(function: Callable[[Any], Any], takes: tf.TensorSpec) -> Callable[[Any], Any]:
+def _graph(function: Callable[..., Any], *takes: tf.TensorSpec) -> Callable[..., Any]:
     # Made once and called as it is: TensorFlow would warn of making the like again for the next network.
-    made: Callable[[Any], Any] = tf.function(function, autograph=False).get_concrete_function(takes)
+    made: Callable[..., Any] = tf.function(function, autograph=False).get_concrete_function(*takes)
     return made

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from ..torch import device as places
 from ..torch.device import using_threads
+from .device import Shapes
 
 __all__ = ["using_threads"]
 
 CPU = "cpu"  # as `keras.device` takes it
+THREADS_CHANGE = True
 
 
 def version() -> str:
@@ -31,11 +33,6 @@ def accelerators() -> list[str]:
 def fast_bf16(device: str, processor: frozenset[str]) -> bool:  # noqa: ARG001
     """Whether bf16 is faster than fp32 on a device."""
     return places.fast_bf16(torch.device(device))
-
-
-def choose_threads(device: str, work: int) -> int:
-    """How many threads a step of `work` multiplications is computed on: for little work, one."""
-    return places.choose_threads(torch.device(device), work)
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -68,16 +65,16 @@ def asked(network: Any) -> Callable[[Any], Any]:
 
 
 def looped(
-    prepare: Callable[[Any], tuple[Any, Any]],
+    prepare: Callable[..., tuple[Any, Any]],
     step: Callable[[Any, Any], tuple[Any, Any]],
     variables: list[Any],  # noqa: ARG001
-    batch: int,  # noqa: ARG001
-) -> Callable[[Any], tuple[Any, Any]]:
-    """A function that learns batch after batch: (batches, pictures a batch) in, sums out."""
+    shapes: Shapes,  # noqa: ARG001
+) -> Callable[..., tuple[Any, Any]]:
+    """A function that learns batch after batch: what `prepare` takes in, sums out."""
 
     @torch.no_grad()
-    def run(order: Any) -> tuple[Any, Any]:
-        parts = [step(*batch) for batch in zip(*prepare(order), strict=True)]
+    def run(*given: Any) -> tuple[Any, Any]:
+        parts = [step(*batch) for batch in zip(*prepare(*given), strict=True)]
         return sum(loss for loss, _ in parts), sum(right for _, right in parts)
 
     return run

@@ -9,8 +9,7 @@ import torch
 
 from ...errors import LapelError
 
-# Multiplications a step below which casting to bf16 costs more than it saves, and threads wait for each other
-# longer than they help (LOG.md has the figures).
+# Multiplications a step below which casting to bf16 costs more than it saves (LOG.md has the figures).
 _SMALL = 30_000_000
 
 
@@ -39,11 +38,6 @@ def choose_precision(asked: str, device: torch.device, work: int) -> str:
     if asked in ("fp32", "bf16"):
         return asked
     return "bf16" if fast_bf16(device) and work >= _SMALL else "fp32"
-
-
-def choose_threads(device: torch.device, work: int) -> int:
-    """One where a step of `work` multiplications is too small to divide, else what PyTorch uses."""
-    return 1 if device.type == "cpu" and work < _SMALL else torch.get_num_threads()
 
 
 @contextmanager

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from ...data.dataset import Pictures, Split
 from ...recipes.plan import plan
 from ...recipes.schema import Recipe
+from ...training.batches import Source
+from ...training.normalise import check_normalise
+from ...training.objective import Objective
 from ..protocol import Shape, Weights
 from ..weights import fitted, packed, read_weights
 from . import pth
@@ -32,8 +35,11 @@ class TorchEngine:
 
     def build(self, recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDArray[Any]]) -> Chain:
         """Make the recipe's network, with these weights."""
+        check_normalise(recipe.normalise, shape[2])
         with torch.random.fork_rng(devices=[]):  # modules draw weights of their own as they are made
-            network = Chain(plan(recipe, shape, classes))
+            network = Chain(plan(recipe, shape, classes), recipe.normalise)
+        # As it lies while it is fitted, so that the same weights answer the same there and here.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.no_grad():
             for name, value in network.state_dict().items():
                 if name in weights:
@@ -43,16 +49,25 @@ class TorchEngine:
     def fit(
         self,
         network: Chain,
-        train: Split,
+        train: Source,
         validation: Split,
         recipe: Recipe,
         *,
         seed: int,
         device: str = "auto",
         precision: str = "auto",
+        threads: int | None = None,
+        objective: Objective | None = None,
     ) -> Fitting:
         """Begin to fit `network`; nothing is learned before the first `epoch`."""
-        return Fitting(network, train, validation, recipe, seed=seed, device=device, precision=precision)
+        return Fitting(
+            *(network, train, validation, recipe),
+            seed=seed,
+            device=device,
+            precision=precision,
+            threads=threads,
+            objective=objective,
+        )
 
     def probabilities(self, network: Chain, pictures: Pictures) -> NDArray[np.float32]:
         """What the network gives each class, for each picture (n, classes), in fp32."""

@@ -1,36 +1,38 @@
-"""Fitting a network: the pictures lie on the device, batches are slices of a permutation."""
+"""Fitting a network: on a split that lies on the device whole, or on a stream of batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
-from typing import Any
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...data.dataset import Pictures, Split
 from ...recipes.plan import multiplications
 from ...recipes.schema import Recipe
-from ..protocol import Epoch, Progress, Weights
-from ..training import (
-    JUDGED,
-    batches_at_once,
-    check_batch,
-    class_weights,
-    learning_rates,
-    mixed_seed,
-    no_memory,
-    no_number,
-)
+from ...training.batches import Batch, Source, batches_at_once, labels_of, order_of, steps_of, stream_seed
+from ...training.groups import check_rates, rate_share
+from ...training.objective import Objective, recipe_objective, torch_objective
+from ...training.refusals import check_batch, no_memory, no_number
+from ...training.schedule import learning_rates, mixed_seed
+from ...training.threads import Threads, fastest, timed
+from ...training.validation import JUDGED, judge
+from ...training.watch import Epoch, Progress
+from ..protocol import Network, Weights
 from ..weights import packed
 from .augment import augment
-from .device import choose_device, choose_precision, choose_threads, using_threads
-from .network import Chain
+from .average import Average
+from .device import choose_device, choose_precision, using_threads
+from .inputs import inputs, inputs_of_shares, shares_of
 from .optimize import Optimizer
+
+_Truth: TypeAlias = Tensor | dict[str, Tensor]
 
 
 class Fitting:
@@ -42,31 +44,43 @@ class Fitting:
 
     def __init__(
         self,
-        network: Chain,
-        train: Split,
+        network: Network,
+        train: Source,
         validation: Split,
         recipe: Recipe,
         *,
         seed: int,
         device: str = "auto",
         precision: str = "auto",
+        threads: int | None = None,
+        objective: Objective | None = None,
     ) -> None:
+        """Begin to fit `network`, a module that says its `steps` and its `normalise`."""
+        training, labels = recipe.training, train.labels if isinstance(train, Split) else None
         self._place = choose_device(device)
-        work = multiplications(network.steps) * recipe.training.batch
+        work = multiplications(network.steps) * training.batch
         self.device, self.precision = str(self._place), choose_precision(precision, self._place, work)
-        self.threads = choose_threads(self._place, work)
-        # mypy knows no overload with a memory format
-        self._network: Chain = network.to(device=self._place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._train, self._validation = _on(train, self._place), _on(validation, self._place)
-        self._recipe, self._seed = recipe, seed
-        self._optimizer = Optimizer(self._network, recipe.training)
-        weighed = class_weights(recipe.training, train.labels, network.steps[-1].gives[0])
-        self._class_weights = None if weighed is None else torch.from_numpy(weighed).to(self._place)
-        self._average = Average(self._network, recipe.training.average) if recipe.training.average else None
-        self._per_epoch = -(-len(train) // recipe.training.batch)
-        self._rates = learning_rates(recipe.training, recipe.training.epochs * self._per_epoch)
-        self._epoch = 0
         check_batch(recipe, network.steps)
+        check_rates(training.rates, [name for name, _ in network.named_parameters()])
+        self._objective = torch_objective(
+            objective or recipe_objective(training, labels, network.steps[-1].gives[0])
+        )
+        self._network = network.to(device=self._place, memory_format=torch.channels_last)
+        self._source = train
+        if isinstance(train, Split):
+            self._pictures = torch.from_numpy(train.pictures).to(self._place)
+            self._truth = torch.from_numpy(train.labels).to(self._place)
+        self._validation = torch.from_numpy(validation.pictures).to(self._place)
+        self._labels = validation.labels
+        self._recipe, self._seed = recipe, seed
+        self._optimizer = Optimizer(self._network, training)
+        self._average = Average(self._network, training.average) if training.average else None
+        self._per_epoch = steps_of(train, training.batch)
+        self._rates = learning_rates(training, training.epochs * self._per_epoch)
+        self._epoch = 0
+        self.threads = torch.get_num_threads()
+        self._pace = self._choose_threads(threads)
+        self.threads = self._pace.count
 
     def epoch(self, progress: Progress | None = None) -> Epoch:
         """Fit one epoch more and judge it on the validation pictures.
@@ -74,18 +88,18 @@ class Fitting:
         Raises LapelError when the loss is no longer a number, or the device has too little memory.
         """
         self._epoch += 1
-        devices = [self._place] if self._place.type == "cuda" else []
-        with (
-            using_threads(self.threads),
-            torch.random.fork_rng(devices=devices, device_type="cuda"),
-        ):
-            torch.manual_seed(mixed_seed(self._seed, self._epoch))
+        began = time.perf_counter()
+        with using_threads(self.threads), self._own_randomness():
             try:
                 loss, accuracy, rate = self._learn(progress)
             except torch.OutOfMemoryError as error:
                 raise no_memory(self.device, self._recipe.training.batch) from error
+        self._pace.look_again(time.perf_counter() - began, self._per_epoch)
+        self.threads = self._pace.count
         with self._average.swapped() if self._average else nullcontext():
-            validation_loss, validation_accuracy = self._judge()
+            validation_loss, validation_accuracy = judge(
+                _probabilities(self._network, self._validation), self._labels
+            )
         return Epoch(self._epoch, loss, accuracy, validation_loss, validation_accuracy, rate)
 
     def weights(self) -> Weights:
@@ -104,10 +118,16 @@ class Fitting:
         if self._average:
             state |= {f"average/{name}": value for name, value in self._average.values.items()}
         arrays = {name: value.detach().cpu().numpy().copy() for name, value in state.items()}
-        return {**arrays, "epoch": np.asarray(self._epoch)}
+        return {**arrays, "epoch": np.asarray(self._epoch), "threads": np.asarray(self.threads)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go back to a kept state."""
+        """Go back to a kept state, and on with as many threads as then."""
+        self._put_back(state)
+        if "threads" in state:  # version 0.1 kept none
+            self._pace.fix(int(state["threads"]))
+            self.threads = self._pace.count
+
+    def _put_back(self, state: Mapping[str, NDArray[Any]]) -> None:
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "average": {}}
         for name, value in state.items():
             part, slash, word = name.partition("/")
@@ -119,114 +139,128 @@ class Fitting:
             self._average.restore(parts["average"])
         self._epoch = int(state["epoch"])
 
+    def _choose_threads(self, count: int | None) -> Threads:
+        most = torch.get_num_threads()
+        if count is not None or self._place.type != "cpu" or most == 1:
+            return Threads(count or most)
+        return Threads(most, partial(self._measure, most))
+
+    def _measure(self, most: int) -> tuple[int, float]:
+        """One thread or all of them, and the seconds that a step takes; afterwards nothing has changed."""
+        kept, step = self.state(), max(0, self._epoch - 1) * self._per_epoch
+        try:
+            with self._own_randomness():
+                self._to_train()
+                pictures, truth = self._first()
+                return fastest(timed(lambda: self._step(pictures, truth, step), using_threads), most)
+        finally:
+            self._put_back(kept)
+
+    def _first(self) -> tuple[Tensor, _Truth]:
+        if isinstance(self._source, Split):
+            some = self._source.take(slice(0, self._recipe.training.batch))
+            return self._prepared(Batch(some.pictures, some.labels))
+        with closing(self._source.epoch(stream_seed(self._seed, 1))) as batches:
+            return self._prepared(next(batches))
+
     def _learn(self, progress: Progress | None) -> tuple[float, float, float]:
-        training = self._recipe.training
-        count = len(self._train[1])
         step = (self._epoch - 1) * self._per_epoch
-        losses, right, done, rate = 0.0, 0, 0, 0.0
-        self._network.train()
-        for pictures, labels in self._chunks():
-            answers, penalties = [], []
-            for batch, truth in zip(
-                *(torch.split(part, training.batch) for part in (pictures, labels)), strict=True
-            ):
-                with self._cast():
-                    answer = self._network(batch)
-                loss = F.cross_entropy(
-                    answer.float(), truth, self._class_weights, label_smoothing=training.label_smoothing
-                )
-                torch.autograd.backward(loss)
-                if training.clip:
-                    torch.nn.utils.clip_grad_norm_(self._network.parameters(), training.clip)
-                rate = float(self._rates[step])
-                self._optimizer.step(rate)
-                if self._average:
-                    self._average.update(step)
-                answers.append(answer.detach())
-                penalties.append(loss.detach())
-                step += 1
-            done += len(labels)
-            sizes = torch.tensor([len(answer) for answer in answers], device=self._place)
-            losses += float(torch.stack(penalties) @ sizes.float())
-            right += int((torch.cat(answers).argmax(1) == labels).sum())
-            if not np.isfinite(losses):
-                raise no_number(self._epoch, done, count, rate)
-            if progress:
-                progress(min(done, count), count, losses / done)
+        losses, right, done, count, rate = 0.0, 0, 0, 0, 0.0
+        self._to_train()
+        with closing(self._chunks()) as chunks:
+            for batches in chunks:
+                count = count or self._count(len(batches[0][0]))
+                answers, penalties = [], []
+                for pictures, truth in batches:
+                    answer, loss = self._step(pictures, truth, step)
+                    answers.append(answer.detach())
+                    penalties.append(loss.detach())
+                    step += 1
+                rate = float(self._rates[step - 1])
+                labels = torch.cat([labels_of(truth) for _, truth in batches])
+                done += len(labels)
+                sizes = torch.tensor([len(answer) for answer in answers], device=self._place)
+                losses += float(torch.stack(penalties) @ sizes.float())
+                right += int((torch.cat(answers).argmax(1) == labels).sum())
+                if not np.isfinite(losses):
+                    raise no_number(self._epoch, done, count, rate)
+                if progress:
+                    progress(min(done, count), count, losses / done)
         return losses / done, right / done, rate
 
-    def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training pictures in a new order, some batches at a time, changed and scaled."""
-        pictures, labels = self._train
-        order = torch.randperm(len(labels)).to(self._place)
+    def _step(self, pictures: Tensor, truth: _Truth, step: int) -> tuple[Tensor, Tensor]:
+        """Learn one batch: what the network answered, and the loss."""
+        training = self._recipe.training
+        with torch.autocast(self._place.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            answers = self._network(pictures)
+        if isinstance(answers, dict):
+            answers = {name: value.float() for name, value in answers.items()}
+            classes = answers["answers"]
+        else:
+            answers = classes = answers.float()
+        loss = self._objective.torch(answers, truth)
+        torch.autograd.backward(loss)
+        if training.clip:
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), training.clip)
+        self._optimizer.step(float(self._rates[step]))
+        if self._average:
+            self._average.update(step)
+        return classes, loss
+
+    def _count(self, batch: int) -> int:
+        """How many pictures an epoch has, told by the size of its first batch."""
+        return len(self._source) if isinstance(self._source, Split) else self._per_epoch * batch
+
+    def _chunks(self) -> Generator[list[tuple[Tensor, _Truth]]]:
+        """An epoch's batches, changed and scaled, some at a time."""
         random = torch.Generator(self._place)
         random.manual_seed(mixed_seed(self._seed, -self._epoch))
-        batch = self._recipe.training.batch
-        if len(order) % batch == 1:
-            # Batch norm cannot learn from one picture alone: the last of them gets company.
-            order = torch.cat((order, order[:1]))
+        if isinstance(self._source, Split):
+            yield from self._of_split(self._source, random)
+            return
+        with closing(self._source.epoch(stream_seed(self._seed, self._epoch))) as batches:
+            for batch in batches:
+                yield [self._prepared(batch, random)]
+
+    def _of_split(self, split: Split, random: torch.Generator) -> Iterator[list[tuple[Tensor, _Truth]]]:
+        pictures, labels, batch = self._pictures, self._truth, self._recipe.training.batch
+        order = torch.from_numpy(order_of(split, batch, torch.randperm(len(split)).numpy())).to(self._place)
         for which in torch.split(order, batches_at_once(batch, pictures[0].numel()) * batch):
-            chunk = scaled(pictures.index_select(0, which))
-            yield (
-                augment(chunk, self._recipe.augmentation, random).contiguous(
-                    memory_format=torch.channels_last
-                ),
-                labels[which],
-            )
+            numbers = self._changed(shares_of(pictures.index_select(0, which)), random)
+            yield list(zip(torch.split(numbers, batch), torch.split(labels[which], batch), strict=True))
 
-    def _judge(self) -> tuple[float, float]:
-        pictures, labels = self._validation
-        with torch.inference_mode(), self._cast():
-            answers = _answers(self._network, pictures)
-        loss = float(F.cross_entropy(answers, labels))
-        return loss, float((answers.argmax(1) == labels).float().mean())
+    def _prepared(self, batch: Batch, random: torch.Generator | None = None) -> tuple[Tensor, _Truth]:
+        """A batch on the device: its pictures scaled, and changed where something draws how."""
+        shares = shares_of(torch.from_numpy(batch.pictures).to(self._place))
+        truth = batch.truth
+        if isinstance(truth, Mapping):
+            return self._changed(shares, random), {
+                name: torch.from_numpy(value).to(self._place) for name, value in truth.items()
+            }
+        return self._changed(shares, random), torch.from_numpy(truth).to(self._place)
 
-    def _cast(self) -> torch.autocast:
-        return torch.autocast(self._place.type, torch.bfloat16, enabled=self.precision == "bf16")
+    def _changed(self, shares: Tensor, random: torch.Generator | None) -> Tensor:
+        if random is not None:
+            shares = augment(shares, self._recipe.augmentation, random)
+        return inputs_of_shares(shares, self._network.normalise)
 
+    def _to_train(self) -> None:
+        """Put the network in the mode in which it learns; what is frozen keeps its running figures."""
+        self._network.train()
+        rates = self._recipe.training.rates
+        for name, module in self._network.named_modules() if rates else ():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and rate_share(name, rates) == 0:
+                module.eval()
 
-class Average:
-    """A moving average of a network's weights and running figures."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self._live = dict(network.state_dict())
-        self._decay = decay
-        self.values = {name: value.clone() for name, value in self._live.items() if value.is_floating_point()}
-        self._pairs = [self._live[name] for name in self.values]
-
-    def update(self, step: int) -> None:
-        """Take in what the network holds after this step (0, 1, …)."""
-        # The first steps move far: a short memory then, the recipe's own later.
-        decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.values.values()), self._pairs, 1 - decay)
-
-    def restore(self, values: Mapping[str, Tensor]) -> None:
-        """Go back to kept values."""
-        for name, value in values.items():
-            self.values[name].copy_(value)
-
-    def swapped(self) -> _Swap:
-        """For a `with` block, in which the network holds the averages."""
-        return _Swap(self._pairs, list(self.values.values()))
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        devices = [self._place] if self._place.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices, device_type="cuda"):
+            torch.manual_seed(mixed_seed(self._seed, self._epoch))
+            yield
 
 
-class _Swap:
-    """While it lasts, the network holds the averages."""
-
-    def __init__(self, live: list[Tensor], averages: list[Tensor]) -> None:
-        self._live, self._averages = live, averages
-
-    def __enter__(self) -> None:
-        self._kept = [value.clone() for value in self._live]
-        for value, average in zip(self._live, self._averages, strict=True):
-            value.copy_(average)
-
-    def __exit__(self, *_: object) -> None:
-        for value, kept in zip(self._live, self._kept, strict=True):
-            value.copy_(kept)
-
-
-def weights(network: Chain) -> Weights:
+def weights(network: Network) -> Weights:
     """The network's weights by their common names."""
     return {
         name: value.detach().float().cpu().numpy().copy()
@@ -235,25 +269,21 @@ def weights(network: Chain) -> Weights:
     }
 
 
-def probabilities(network: Chain, pictures: Pictures) -> NDArray[np.float32]:
+def probabilities(network: Network, pictures: Pictures) -> NDArray[np.float32]:
     """What the network gives each class, for each picture (n, classes), in fp32."""
     place = next(network.parameters()).device
-    with torch.inference_mode():
-        answers = _answers(network, torch.from_numpy(pictures).to(place))
-        result: NDArray[np.float32] = answers.softmax(1).cpu().numpy()
-    return result
+    return _probabilities(network, torch.from_numpy(pictures).to(place))
 
 
-def scaled(pictures: Tensor) -> Tensor:
-    """uint8 pictures (n, height, width, channels) as numbers from 0 to 1 (n, channels, height, width)."""
-    # Seen this way they lie in channels-last memory, and nothing is copied.
-    return pictures.mul(1 / 255).permute(0, 3, 1, 2)
-
-
-def _answers(network: Chain, pictures: Tensor) -> Tensor:
+def logits(network: Network, pictures: Tensor) -> Tensor:
+    """What the network answers to uint8 pictures (n, height, width, channels), before the softmax."""
     network.eval()
-    return torch.cat([network(scaled(batch)).float() for batch in torch.split(pictures, JUDGED)])
+    with torch.inference_mode():
+        parts = [network(inputs(part, network.normalise)) for part in torch.split(pictures, JUDGED)]
+        answers = [part["answers"] if isinstance(part, dict) else part for part in parts]
+        return torch.cat(answers).float()
 
 
-def _on(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(split.pictures).to(device), torch.from_numpy(split.labels).to(device)
+def _probabilities(network: Network, pictures: Tensor) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = logits(network, pictures).softmax(1).cpu().numpy()
+    return result

@@ -10,14 +10,15 @@ from ...layers.activation import is_rising, torch_activation
 from ...layers.composite import Composite
 from ...layers.layer import Activation
 from ...recipes.plan import Step
+from ...recipes.schema import Normalise
 
 
 class Chain(nn.Module):
     """Layers one after another, each with an activation or none behind it."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], normalise: Normalise | None = None) -> None:
         super().__init__()
-        self.steps = tuple(steps)
+        self.steps, self.normalise = tuple(steps), normalise or Normalise()
         activations: list[Activation] = []
         for place, step in enumerate(steps):
             self.add_module(str(place), _module(step))
@@ -32,7 +33,7 @@ class Chain(nn.Module):
         ]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (n, channels, height, width) from 0 to 1 in, one number for each class out."""
+        """Pictures (n, channels, height, width), normalised, in, one number for each class out."""
         for module, activation in self._stages:
             x = module(x)
             if activation is not None:

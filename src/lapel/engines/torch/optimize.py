@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
 import torch
 from torch import Tensor, nn
 
 from ...recipes.schema import Training
+from ...training.groups import rate_share
+
+_Group: TypeAlias = dict[str, Any]
 
 
 class Optimizer:
@@ -17,36 +23,43 @@ class Optimizer:
 
     def __init__(self, network: nn.Module, training: Training) -> None:
         named = dict(network.named_parameters())
-        self._weights = list(named.values())
-        kernels = [weight for weight in named.values() if weight.ndim > 1]
-        others = [weight for weight in named.values() if weight.ndim <= 1]
-        fused = next(iter(named.values())).device.type in ("cpu", "cuda", "mps")
-        decay, momentum = training.weight_decay, training.momentum
-        groups = [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+        *_, last = (weight for weight in named.values() if weight.ndim > 1)
+        shares = {name: rate_share(name, training.rates) for name in named}
+        for name, weight in named.items():
+            weight.requires_grad_(shares[name] > 0)
+        self._weights = [weight for weight in named.values() if weight.requires_grad]
+        kernels = {name: weight for name, weight in named.items() if weight.ndim > 1}
+        others = {name: weight for name, weight in named.items() if weight.ndim <= 1}
+        fused = last.device.type in ("cpu", "cuda", "mps")
+        momentum = training.momentum
         self._matrices: list[tuple[Tensor, nn.Parameter]] = []
         parts: list[torch.optim.Optimizer]
+
+        def groups(kernels: dict[str, nn.Parameter]) -> list[_Group]:
+            return _groups(kernels, others, shares, training.weight_decay)
+
         match training.optimizer:
             case "adam":
-                parts = [torch.optim.Adam(_joined(groups), fused=fused)]
+                parts = [torch.optim.Adam(groups(kernels), fused=fused)]
             case "adamw":
-                parts = [torch.optim.AdamW(_joined(groups), fused=fused)]
+                parts = [torch.optim.AdamW(groups(kernels), fused=fused)]
             case "sgd":
+                nesterov = momentum > 0
                 parts = [
                     torch.optim.SGD(
-                        _joined(groups), lr=1.0, momentum=momentum, nesterov=momentum > 0, fused=fused
+                        groups(kernels), lr=1.0, momentum=momentum, nesterov=nesterov, fused=fused
                     )
                 ]
             case "muon":
-                *hidden, last = kernels
-                self._matrices = [(weight, nn.Parameter(_matrix(weight.detach()))) for weight in hidden]
-                rest = [{"params": [last], "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-                parts = [torch.optim.AdamW(_joined(rest), fused=fused)]
-                if self._matrices:
-                    views = [view for _, view in self._matrices]
-                    muon = torch.optim.Muon(
-                        views, weight_decay=decay, momentum=momentum, adjust_lr_fn="match_rms_adamw"
+                hidden = {name: weight for name, weight in kernels.items() if weight is not last}
+                rest = groups({name: weight for name, weight in kernels.items() if weight is last})
+                views = {name: nn.Parameter(_matrix(weight.detach())) for name, weight in hidden.items()}
+                parts = [torch.optim.AdamW(rest, fused=fused)] if rest else []
+                if matrices := _groups(views, {}, shares, training.weight_decay):
+                    self._matrices = [(hidden[name], views[name]) for name in hidden if shares[name] > 0]
+                    parts.append(
+                        torch.optim.Muon(matrices, momentum=momentum, adjust_lr_fn="match_rms_adamw")
                     )
-                    parts.append(muon)
         self._optimizers = parts
 
     def step(self, rate: float) -> None:
@@ -56,7 +69,7 @@ class Optimizer:
             view.grad = _matrix(weight.grad)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["share"]
             optimizer.step()
         for weight in self._weights:
             weight.grad = None
@@ -83,11 +96,21 @@ class Optimizer:
             optimizer.load_state_dict(whole)
 
 
-def _joined(groups: list[dict[str, object]]) -> list[dict[str, object]]:
+def _groups(
+    kernels: Mapping[str, nn.Parameter],
+    others: Mapping[str, nn.Parameter],
+    shares: Mapping[str, float],
+    decay: float,
+) -> list[_Group]:
+    """Weights that learn, together where they do so at the same rate and decay alike."""
     # One group is one fused call: where nothing decays, kernels and others need not be apart.
-    groups = [group for group in groups if group["params"]]
-    if all(group["weight_decay"] == 0 for group in groups):
-        return [{"params": [weight for group in groups for weight in group["params"]], "weight_decay": 0.0}]  # type: ignore[attr-defined]
+    parts = [(decay, kernels), (0.0, others)] if decay else [(0.0, {**kernels, **others})]
+    groups: list[_Group] = []
+    for share in dict.fromkeys(shares.values()):
+        for amount, weights in parts:
+            params = [weight for name, weight in weights.items() if shares[name] == share > 0]
+            if params:
+                groups.append({"params": params, "weight_decay": amount, "share": share})
     return groups
 
 

@@ -96,6 +96,27 @@ def test_a_file_imports_only_from_rows_above_it(path: Path) -> None:
             assert other in WITHOUT_ENGINE[own], f"{own} must not need {other}"
 
 
+def imported_files(path: Path) -> set[Path]:
+    """The files of lapel that a file imports, wherever in it the import stands: under TYPE_CHECKING, too."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for name in node.names:
+                places = (base / f"{name.name}.py", base.with_suffix(".py"), base / "__init__.py")
+                found |= set([place for place in places if place.is_file()][:1])
+    return found
+
+
+def test_no_imports_of_the_service_go_round() -> None:
+    inside = [path for path in FILES if room(path) == "serve"]
+    waiting = {path: imported_files(path) & set(inside) for path in inside}
+    while free := [path for path, needs in waiting.items() if not needs & set(waiting)]:
+        for path in free:
+            del waiting[path]
+    assert not waiting, sorted(str(path.relative_to(SOURCE)) for path in waiting)
+
+
 HEAVY = {"torch", "keras", "tensorflow", "matplotlib", "pydantic", "onnx", "pyarrow", "rich", "sklearn"}
 
 
@@ -113,7 +134,7 @@ def test_importing_the_tagger_loads_no_engine_and_no_figures() -> None:
 
 def test_importing_the_service_loads_no_engine_and_no_figures() -> None:
     pytest.importorskip("httptools", reason="the extra serve is not installed")
-    loaded = run_python("import sys, lapel.serve; print(*sys.modules)").split()
+    loaded = run_python("import sys, lapel.serve, lapel.serve.asgi; print(*sys.modules)").split()
     assert not HEAVY & set(loaded)
 
 

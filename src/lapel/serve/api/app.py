@@ -12,7 +12,8 @@ from typing import TypeAlias
 from ...errors import LapelError
 from ..http.messages import Bounds, HttpError, Request, Response, json_response
 from ..inference.batcher import Batcher
-from ..inference.models import Models
+from ..inference.models import Loaded, Models
+from ..settings import Settings
 from ..telemetry.counters import OTHER, Recorder
 from ..telemetry.logs import log_event
 from ..telemetry.registry import Telemetry
@@ -52,6 +53,32 @@ class App:
         )
         self.files = Files()
         self._handlers = {route.handler: attrgetter(route.handler)(self) for route in ROUTES}
+
+    @classmethod
+    def from_settings(cls, settings: Settings, telemetry: Telemetry, number: int = 0) -> App:
+        """The app of worker `number`, with its models loaded; its batcher is to be started.
+
+        Raises ModelError where a model cannot be loaded.
+        """
+
+        def record_model(model: Loaded) -> None:
+            if model.tagger:
+                telemetry.add_model(model.name, model.tagger.card, model.tagger.fingerprint)
+            else:
+                telemetry.remove_model(model.name)
+
+        recorder = telemetry.recorder(number)
+        capacity = -(-settings.queue // settings.workers)
+        return cls(
+            Models.load_all(settings.models, settings.limits, record_model),
+            Batcher(settings.threads, capacity, recorder.count_batch, recorder.count_refusal),
+            settings.auth,
+            telemetry,
+            recorder,
+            seconds=settings.seconds,
+            bounds=settings.bounds,
+            log_requests=settings.log_requests,
+        )
 
     def gate(self, request: Request, length: int) -> None:
         """Refuse what need not be read: requests of strangers, and photos while there are too many."""
@@ -109,7 +136,7 @@ class App:
         """Count an answer, and log it if that is asked for."""
         seconds = time.perf_counter() - request.received
         found = find_route(request.path)
-        label = (found[0].label or found[0].path) if found else OTHER
+        label = found[0].metrics_label if found else OTHER
         self.recorder.count_request(label, status, seconds)
         if self.log_requests:
             log_event(

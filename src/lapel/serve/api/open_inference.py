@@ -69,12 +69,12 @@ class OpenInference:
         tagger = self._tagger(model, version)
         signature = Signature(tagger.card.picture.shape, MAX_PHOTOS, _OUTPUT_TYPES)
         body = await self.budget.unpack(request)
-        asked = read_infer_request(body, request.headers.get(_LENGTH.lower()), signature)
-        tags, probabilities = await self._tags(request, model, tagger, asked.photos)
-        about = {"id": asked.id or request.id, "model_name": model, "model_version": _VERSION}
+        wanted = read_infer_request(body, request.headers.get(_LENGTH.lower()), signature)
+        tags, probabilities = await self._tags(request, model, tagger, wanted.photos)
+        about = {"id": wanted.id or request.id, "model_name": model, "model_version": _VERSION}
         tensors = [
             Tensor(output.name, _values(output, tagger, tags, probabilities), output.binary)
-            for output in asked.outputs
+            for output in wanted.outputs
         ]
         answer, length = write_infer_answer(about, tensors)
         if length is None:

@@ -3,97 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from functools import partial
 
-Method: TypeAlias = Literal["GET", "POST"]
-Group: TypeAlias = Literal["Labels", "Models", "Health", "Inference protocol", "Page"]
+from .route import Route, with_version
 
-
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """What is answered at one address.
-
-    `handler` names a method of one of the objects that the app holds ("tagging.tag"); parts of the path in
-    braces are handed to it by name. `body` and `shape` are names of types in shapes.py or
-    inference_shapes.py; `types` are what is answered where that is no JSON of such a shape.
-    """
-
-    method: Method
-    path: str
-    handler: str
-    group: Group
-    operation: str
-    summary: str
-    answer: str  # what a good answer holds
-    description: str = ""
-    parameters: tuple[str, ...] = ()  # by the names that openapi.py gives them
-    body: str = ""
-    shape: str = ""
-    types: tuple[str, ...] = ()
-    samples: tuple[tuple[str, str], ...] = ()  # lines of a shell, each with a label
-    label: str = ""  # in metrics, where it is not the path
-    token: bool = True  # whether the token is asked for, where there is one
-    queues: bool = False  # its photos wait in the batcher's queue: refused at the head while that is full
-    packs: bool = False  # the answer is packed where the client asks for that
-
-    @property
-    def is_file(self) -> bool:
-        """Whether the answer has an ETag."""
-        return self.handler.startswith("files.")
-
-
-def _route(method: Method, path: str, handler: str, group: Group, **more: object) -> Route:
-    """A route with one line of curl that shows it."""
-    address = path.format(model="photo", file="style.css")
-    verb = "-X POST " if method == "POST" else ""
-    samples = (("", f"curl {verb}http://localhost:8000{address}"),)
-    return replace(
-        Route(
-            method=method,
-            path=path,
-            handler=handler,
-            group=group,
-            operation="",
-            summary="",
-            answer="",
-            samples=samples,
-        ),
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def _v2(method: Method, path: str, handler: str, **more: object) -> Route:
-    more = {"label": "/v2", "packs": True, **more}
-    return _route(method, f"/v2{path}", f"inference.{handler}", "Inference protocol", **more)
-
-
-def _by_version(route: Route) -> Iterator[Route]:
-    """A route of a model, and the same with the model's version in the address."""
-    yield route
-    joint = " By" if route.summary.endswith("?") else ", by"
-    yield replace(
-        route,
-        path=route.path.replace("{model}", "{model}/versions/{version}"),
-        operation=f"{route.operation}Version",
-        summary=f"{route.summary}{joint} its version",
-        description="As without a version." if route.description else "",
-        samples=tuple(
-            (label, line.replace("models/photo", "models/photo/versions/1")) for label, line in route.samples
-        ),
-    )
-
-
+_v2 = partial(Route, group="Inference protocol", label="/v2", packs=True)
 _PIPE = "\"$(base64 < shirt.jpg | tr -d '\\n')\""
 _INPUT = '{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["%s"]}'
 
 ROUTES: tuple[Route, ...] = (
-    _route(
+    Route(
         "POST",
         "/tag",
         "tagging.tag",
-        "Labels",
+        group="Labels",
         operation="tag",
         summary="Label photos",
         description="Every photo is decoded, prepared as the model wants it, and labelled. A label on which "
@@ -121,21 +44,21 @@ ROUTES: tuple[Route, ...] = (
             ),
         ),
     ),
-    _route(
+    Route(
         "GET",
         "/models",
         "status.models_list",
-        "Models",
+        group="Models",
         operation="models",
         summary="Which models are served",
         answer="Their names.",
         shape="Models",
     ),
-    _route(
+    Route(
         "GET",
         "/model",
         "status.model",
-        "Models",
+        group="Models",
         operation="model",
         summary="What a model says of itself",
         description="Its card: classes, how it sees photos, what it reached and how it was made.",
@@ -147,11 +70,11 @@ ROUTES: tuple[Route, ...] = (
             ("Of another model", "curl 'http://localhost:8000/model?model=fashion-mnist'"),
         ),
     ),
-    _route(
+    Route(
         "GET",
         "/health/live",
         "status.live",
-        "Health",
+        group="Health",
         operation="live",
         summary="Is the process alive?",
         description="For a liveness probe. It needs no token.",
@@ -159,11 +82,11 @@ ROUTES: tuple[Route, ...] = (
         shape="Live",
         token=False,
     ),
-    _route(
+    Route(
         "GET",
         "/health/ready",
         "status.ready",
-        "Health",
+        group="Health",
         operation="ready",
         summary="Should requests come here?",
         description="For a readiness probe. It needs no token. The answer is no as soon as the service was "
@@ -172,11 +95,11 @@ ROUTES: tuple[Route, ...] = (
         shape="Ready",
         token=False,
     ),
-    _route(
+    Route(
         "GET",
         "/metrics",
         "status.metrics",
-        "Health",
+        group="Health",
         operation="metrics",
         summary="What happens, in numbers",
         description="As Prometheus reads them, of all workers together: requests, times, photos by what came "
@@ -186,8 +109,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     _v2(
         "GET",
-        "",
-        "server",
+        "/v2",
+        "inference.server",
         operation="server",
         summary="What this server is",
         answer="Its name, version and extensions.",
@@ -195,8 +118,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     _v2(
         "GET",
-        "/health/live",
-        "live",
+        "/v2/health/live",
+        "inference.live",
         operation="serverLive",
         summary="Is the server alive?",
         answer="It is.",
@@ -205,52 +128,52 @@ ROUTES: tuple[Route, ...] = (
     ),
     _v2(
         "GET",
-        "/health/ready",
-        "ready",
+        "/v2/health/ready",
+        "inference.ready",
         operation="serverReady",
         summary="Is the server ready?",
         answer="It is.",
         shape="Ready",
         token=False,
     ),
-    *_by_version(
+    *with_version(
         _v2(
             "GET",
-            "/models/{model}",
-            "metadata",
+            "/v2/models/{model}",
+            "inference.metadata",
             operation="modelMetadata",
             summary="A model's inputs and outputs",
             answer="What it takes and gives.",
             shape="ModelMetadata",
         )
     ),
-    *_by_version(
+    *with_version(
         _v2(
             "GET",
-            "/models/{model}/ready",
-            "model_ready",
+            "/v2/models/{model}/ready",
+            "inference.model_ready",
             operation="modelReady",
             summary="Is a model ready?",
             answer="It is.",
             shape="ModelReady",
         )
     ),
-    *_by_version(
+    *with_version(
         _v2(
             "GET",
-            "/models/{model}/config",
-            "config",
+            "/v2/models/{model}/config",
+            "inference.config",
             operation="modelConfig",
             summary="A model's configuration",
             answer="As Triton writes it.",
             shape="ModelConfig",
         )
     ),
-    *_by_version(
+    *with_version(
         _v2(
             "POST",
-            "/models/{model}/infer",
-            "infer",
+            "/v2/models/{model}/infer",
+            "inference.infer",
             operation="infer",
             summary="Ask a model",
             description="The one input is `image`: encoded photos (BYTES), or pictures as the model sees "
@@ -274,8 +197,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     _v2(
         "POST",
-        "/repository/index",
-        "index",
+        "/v2/repository/index",
+        "inference.index",
         operation="index",
         summary="Which models there are",
         body="IndexRequest",
@@ -284,8 +207,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     _v2(
         "POST",
-        "/repository/models/{model}/load",
-        "load",
+        "/v2/repository/models/{model}/load",
+        "inference.load",
         operation="load",
         summary="Load a model's file again",
         description="All workers do it, and until they have, or where the file is no model any more, the old "
@@ -295,8 +218,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     _v2(
         "POST",
-        "/repository/models/{model}/unload",
-        "unload",
+        "/v2/repository/models/{model}/unload",
+        "inference.unload",
         operation="unload",
         summary="Put a model away",
         description="It answers 503 from now on, and the service is not ready any more, until the model is "
@@ -305,11 +228,11 @@ ROUTES: tuple[Route, ...] = (
         samples=(("", "curl -X POST http://localhost:8000/v2/repository/models/fashion-mnist/unload"),),
         answer="The model is put away. There is no body.",
     ),
-    _route(
+    Route(
         "GET",
         "/",
         "files.page",
-        "Page",
+        group="Page",
         operation="page",
         summary="The page",
         description="For the browser: drop photos, take or draw them.",
@@ -317,11 +240,11 @@ ROUTES: tuple[Route, ...] = (
         types=("text/html",),
         token=False,
     ),
-    _route(
+    Route(
         "GET",
         "/page/{file}",
         "files.page_file",
-        "Page",
+        group="Page",
         operation="pageFile",
         summary="A file of the page",
         answer="The file.",
@@ -329,22 +252,22 @@ ROUTES: tuple[Route, ...] = (
         label="/page",
         token=False,
     ),
-    _route(
+    Route(
         "GET",
         "/docs",
         "files.docs",
-        "Page",
+        group="Page",
         operation="docs",
         summary="This document as a page",
         answer="HTML.",
         types=("text/html",),
         token=False,
     ),
-    _route(
+    Route(
         "GET",
         "/openapi.json",
         "files.openapi",
-        "Page",
+        group="Page",
         operation="openapi",
         summary="This document",
         answer="OpenAPI 3.1.",
@@ -352,7 +275,7 @@ ROUTES: tuple[Route, ...] = (
         token=False,
     ),
 )
-LABELS = tuple(dict.fromkeys(route.label or route.path for route in ROUTES))  # of metrics
+LABELS = tuple(dict.fromkeys(route.metrics_label for route in ROUTES))  # of metrics
 
 _EXACT = {route.path: route for route in ROUTES if "{" not in route.path}
 _PATTERNS = [

@@ -10,21 +10,19 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
 
+from .encode import encode_response
 from .ledger import Ledger
-from .messages import HttpError, Request, Response, Service, body_too_large, busy
+from .messages import HttpError, Request, Response, Service, body_too_large, busy, is_refusal_for_now
 
 _LINGER = 2.0  # seconds in which a client that was refused may read why
 _PIPELINE = 16  # requests that may wait on one connection
 _WRITE_BUFFER = 256 * 1024  # bytes of answers that may wait for a client to read them
 _DRAIN_LIMIT = 256 * 1024  # a refused body up to this size is read and dropped, and the connection is kept
-_ID_LENGTH = 128
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(slots=True)
@@ -154,9 +152,7 @@ class Connection(asyncio.Protocol):
             return
         headers, bounds = self._headers, self._bounds
         path, _, search = self._url.partition(b"?")
-        name = headers.get("x-request-id", "")
-        if not 0 < len(name) <= _ID_LENGTH or not (name.isascii() and name.isprintable()):
-            name = self._ledger.next_id()
+        name = self._ledger.request_id(headers.get("x-request-id", ""))
         self._request = Request(
             self._parser.get_method().decode(),
             unquote(path.decode("latin-1")),
@@ -168,7 +164,7 @@ class Connection(asyncio.Protocol):
         )
         self._length = None if "transfer-encoding" in headers else int(headers.get("content-length", 0))
         length = self._length or 0
-        self._deadline = self._loop.time() + bounds.body_seconds + length / bounds.least_rate
+        self._deadline = self._loop.time() + bounds.seconds_for(length)
         try:
             if length > bounds.max_body:
                 raise self._too_large()
@@ -255,7 +251,7 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def _respond(self, entry: _Entry, response: Response) -> None:
-        if response.status == 503 and "Retry-After" in dict(response.headers):
+        if is_refusal_for_now(response):
             self._delay = self._loop.call_later(self._bounds.pause, self._send_delayed, entry, response)
         else:
             self._send(entry, response)
@@ -272,7 +268,7 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         keep = entry.keep and not self._finishing and not self._ledger.closing
-        transport.write(self._encode(response, entry.request, keep))
+        transport.write(encode_response(response, entry.request, keep, self._ledger.date_header()))
         self._service.record_answer(entry.request, response.status)
         if not keep:
             self._drop_pending()
@@ -284,21 +280,6 @@ class Connection(asyncio.Protocol):
         """Drop what waits to be answered."""
         self._ledger.release(sum(entry.reserved for entry in self._pending))
         self._pending.clear()
-
-    def _encode(self, response: Response, request: Request, keep: bool) -> bytes:
-        head = (
-            f"HTTP/1.1 {response.status} {_PHRASES.get(response.status, '')}\r\n"
-            f"Content-Type: {response.type}\r\n"
-            f"Content-Length: {len(response.body)}\r\n"
-            f"X-Request-Id: {request.id}\r\n"
-            "X-Content-Type-Options: nosniff\r\n"
-        )
-        for key, value in response.headers:
-            head += f"{key}: {value}\r\n"
-        if not keep:
-            head += "Connection: close\r\n"
-        body = b"" if request.method == "HEAD" else response.body
-        return b"%s%s\r\n%s" % (head.encode("latin-1"), self._ledger.date_header(), body)
 
     def _reserve(self, count: int) -> None:
         """Take on that many bytes of a body."""
@@ -331,7 +312,7 @@ class Connection(asyncio.Protocol):
         """Answer what came before, then say what is wrong, and end."""
         self._ledger.release(self._reserved)
         self._reserved = 0
-        request = self._request or Request("", "", b"", {}, b"", self._ledger.next_id(), self._started)
+        request = self._request or Request("", "", b"", {}, b"", self._ledger.request_id(), self._started)
         self._ignores_input = True
         self._pending.append(
             _Entry(request, self._service.error_response(error, request), keep=False, reserved=0)

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from .messages import Bounds, busy
 
+_ID_LENGTH = 128
+
 
 class Client(Protocol):
     """A connection as the server sees it."""
@@ -59,8 +61,10 @@ class Ledger:
         """That many bytes are no longer held."""
         self.reserved -= count
 
-    def next_id(self) -> str:
-        """A name for a request that has none."""
+    def request_id(self, sent: str = "") -> str:
+        """The id of a request: what the client calls it, or a new one where that is nothing to be called."""
+        if 0 < len(sent) <= _ID_LENGTH and sent.isascii() and sent.isprintable():
+            return sent
         self._count += 1
         return f"{self._prefix}-{self._count:x}"
 

@@ -72,6 +72,10 @@ class Bounds:
     write_seconds: float = 20.0  # for a client to read its answer
     pause: float = 0.035  # before those are answered for whom there is no room: most ask again at once
 
+    def seconds_for(self, length: int) -> float:
+        """How long the body of a request may take to come."""
+        return self.body_seconds + length / self.least_rate
+
 
 class Service(Protocol):
     """What answers requests."""
@@ -90,6 +94,11 @@ class Service(Protocol):
 
     def record_refusal(self, reason: str) -> None:
         """Called with one word for what was not taken on."""
+
+
+def is_refusal_for_now(response: Response) -> bool:
+    """Whether the client is to ask again: such answers wait for `Bounds.pause`."""
+    return response.status == 503 and "Retry-After" in dict(response.headers)
 
 
 def json_response(data: Any, status: int = 200, headers: Headers = ()) -> Response:

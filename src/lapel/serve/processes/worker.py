@@ -16,10 +16,7 @@ from ...errors import LapelError, ModelError
 from ..api.app import App
 from ..http.ledger import Ledger
 from ..http.server import HttpServer
-from ..inference.batcher import Batcher
-from ..inference.models import Loaded, Models
 from ..settings import Settings
-from ..telemetry.counters import Recorder
 from ..telemetry.logs import log_event
 from ..telemetry.registry import Telemetry
 from .channel import Channel
@@ -54,23 +51,11 @@ class Worker:
         """From loading the models to the last answer."""
         settings, loop = self._settings, asyncio.get_running_loop()
         _keep_few_heaps()
-        recorder = self._telemetry.recorder(self._number)
-        self._models = Models.load_all(settings.models, settings.limits, self._record_model)
-        batcher = Batcher(
-            settings.threads,
-            -(-settings.queue // settings.workers),
-            recorder.count_batch,
-            recorder.count_refusal,
-        )
-        app = App(
-            *(self._models, batcher, settings.auth, self._telemetry, recorder),
-            seconds=settings.seconds,
-            bounds=settings.bounds,
-            log_requests=settings.log_requests,
-        )
+        app = App.from_settings(settings, self._telemetry, self._number)
+        self._models = app.models
         self._server = HttpServer(app, Ledger(settings.bounds, self._on_close))
         self._signals(loop)
-        batcher.start()
+        app.batcher.start()
         self._server.start()
         listener = None
         if self._listening:
@@ -80,7 +65,7 @@ class Worker:
         if self._channel:
             self._models.broadcast = self._broadcast
             loop.add_reader(self._channel, self._receive)
-        self._spawn(self._update_gauges(batcher, recorder))
+        self._spawn(self._update_gauges(app))
         # What is there now stays: it need not be looked through again for what has gone.
         gc.collect()
         gc.freeze()
@@ -91,7 +76,7 @@ class Worker:
         if listener:
             listener.close()
         await self._server.drain(_DRAIN_SECONDS)
-        batcher.stop()
+        app.batcher.stop()
 
     def _signals(self, loop: asyncio.AbstractEventLoop) -> None:
         def stop_or_exit() -> None:
@@ -112,19 +97,13 @@ class Worker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _update_gauges(self, batcher: Batcher, recorder: Recorder) -> None:
+    async def _update_gauges(self, app: App) -> None:
         """Write down every second how much there is."""
         while True:
-            recorder.set_gauge("queue_photos", batcher.pending)
-            recorder.set_gauge("connections", len(self._server.ledger.connections))
-            recorder.set_gauge("inflight_bytes", self._server.ledger.reserved)
+            app.recorder.set_gauge("queue_photos", app.batcher.pending)
+            app.recorder.set_gauge("connections", len(self._server.ledger.connections))
+            app.recorder.set_gauge("inflight_bytes", self._server.ledger.reserved)
             await asyncio.sleep(1)
-
-    def _record_model(self, model: Loaded) -> None:
-        if model.tagger:
-            self._telemetry.add_model(model.name, model.tagger.card, model.tagger.fingerprint)
-        else:
-            self._telemetry.remove_model(model.name)
 
     async def _reload(self) -> None:
         for name in self._models.names:

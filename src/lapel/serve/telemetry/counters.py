@@ -128,7 +128,7 @@ class Layout:
         self.wait_seconds = self._place(Family("wait_seconds", "histogram", text, bounds=_SECONDS))
         text = "How long it took to read and to label these."
         self.model_seconds = self._place(Family("model_seconds", "histogram", text, bounds=_SECONDS))
-        self.gauges = {name: self._place(Family(name, "gauge", told)) for name, told in _GAUGES.items()}
+        self.gauges = {name: self._place(Family(name, "gauge", text)) for name, text in _GAUGES.items()}
         self.counted = self.width
         self.hours = {model: self.counted + number * MINUTES * WIDTH for number, model in enumerate(models)}
         self.width += len(models) * MINUTES * WIDTH

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 
 from ....files import write_atomic
 from .. import inference_shapes, shapes
-from ..routes import ROUTES, Route
+from ..route import Route
+from ..routes import ROUTES
 from . import examples
 from .document import FILE
 from .parts import FAILURES, HEADERS, PARAMETERS, failures
@@ -137,7 +138,7 @@ def _operation(route: Route) -> _Node:
     operation["responses"] = _responses(route)
     operation["x-codeSamples"] = [
         {"lang": "Shell", **({"label": label} if label else {}), "source": source}
-        for label, source in route.samples
+        for label, source in route.shell_samples
     ]
     return operation
 

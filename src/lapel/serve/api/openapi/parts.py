@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...http.codes import CODES, Code
-from ..routes import Route
+from ..route import Route
 from .examples import error
 
 _SEGMENT = {"type": "string", "pattern": "^[^/]+$"}

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench openapi clean
 
 demo: .venv/train
 	$(BIN)/python -m lapel demo
@@ -20,6 +20,9 @@ check: .venv/test
 
 bench: .venv/test
 	$(BIN)/python benchmarks/speed.py
+
+openapi: .venv/test
+	$(BIN)/python -m lapel.serve.api.openapi.build
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -76,6 +76,7 @@ def test_a_form_of_several_of_which_one_is_bad(service: Service) -> None:
     assert bad["source"] == "b.jpg"
     assert bad["error"].startswith("b.jpg: not a picture of a known format; it looks like text")
     assert "JPEG" in bad["hint"]
+    assert bad["code"] == "photo_unreadable"
 
 
 def test_json_in_base64(service: Service) -> None:
@@ -113,6 +114,7 @@ def test_where_no_photo_can_be_read_the_request_has_failed(service: Service) -> 
     assert answer.status == 400
     assert answer.json["error"] == answer.json["tags"][0]["error"]
     assert answer.json["error"].startswith("photo: not a picture")
+    assert answer.json["code"] == answer.json["tags"][0]["code"] == "photo_unreadable"
 
 
 def test_why_a_tag_is_not_accepted(service: Service) -> None:
@@ -143,32 +145,68 @@ def test_the_picture_that_the_model_saw_and_what_mattered_in_it(service: Service
 
 
 @pytest.mark.parametrize(
-    ("path", "headers", "body", "status", "words"),
+    ("path", "headers", "body", "status", "words", "code"),
     [
-        ("/tag", {"Content-Type": "text/plain"}, b"x", 415, "type text/plain"),
-        ("/tag", {"Content-Type": "image/png"}, b"", 400, "no photo in the request"),
-        ("/tag", {"Content-Type": "application/json"}, b"{", 400, "not valid JSON"),
-        ("/tag", {"Content-Type": "application/json"}, b"[]", 400, 'Expected {"photos"'),
-        ("/tag", {"Content-Type": "application/json"}, b'{"photos": [1]}', 400, "Photo 1 is not a text"),
-        ("/tag", {"Content-Type": "application/json"}, b'{"photos": ["*"]}', 400, "not base64"),
-        ("/tag", {"Content-Type": "multipart/form-data; boundary=a"}, b"--a\r\n", 400, "damaged or cut off"),
-        ("/tag", {"Content-Type": "multipart/form-data"}, b"--a\r\n", 400, "damaged or cut off"),
-        ("/tag", {"Content-Type": "image/png", "Content-Encoding": "br"}, b"x", 415, "packed as 'br'"),
-        ("/tag?top=0", {}, b"x", 400, "top is a whole number"),
-        ("/tag?picture=yes", {}, b"x", 400, "picture is 0 or 1"),
-        ("/tag?model=hal", {}, b"x", 404, 'No model "hal"'),
-        ("/tag", {"X-Request-Timeout": "soon"}, b"x", 400, "expected seconds"),
-        ("/nowhere", {}, b"x", 404, "nothing at /nowhere"),
-        ("/models", {}, b"x", 405, "takes GET"),
+        ("/tag", {"Content-Type": "text/plain"}, b"x", 415, "type text/plain", "media_type_unsupported"),
+        ("/tag", {"Content-Type": "image/png"}, b"", 400, "no photo in the request", "no_photo"),
+        ("/tag", {"Content-Type": "application/json"}, b"{", 400, "not valid JSON", "invalid_body"),
+        ("/tag", {"Content-Type": "application/json"}, b"[]", 400, 'Expected {"photos"', "invalid_body"),
+        (
+            "/tag",
+            {"Content-Type": "application/json"},
+            b'{"photos": [1]}',
+            400,
+            "Photo 1 is not a text",
+            "invalid_body",
+        ),
+        (
+            "/tag",
+            {"Content-Type": "application/json"},
+            b'{"photos": ["*"]}',
+            400,
+            "not base64",
+            "invalid_body",
+        ),
+        (
+            "/tag",
+            {"Content-Type": "multipart/form-data; boundary=a"},
+            b"--a\r\n",
+            400,
+            "damaged or cut off",
+            "invalid_body",
+        ),
+        (
+            "/tag",
+            {"Content-Type": "multipart/form-data"},
+            b"--a\r\n",
+            400,
+            "damaged or cut off",
+            "invalid_body",
+        ),
+        (
+            "/tag",
+            {"Content-Type": "image/png", "Content-Encoding": "br"},
+            b"x",
+            415,
+            "packed as 'br'",
+            "encoding_unsupported",
+        ),
+        ("/tag?top=0", {}, b"x", 400, "top is a whole number", "invalid_query"),
+        ("/tag?picture=yes", {}, b"x", 400, "picture is 0 or 1", "invalid_query"),
+        ("/tag?model=hal", {}, b"x", 404, 'No model "hal"', "model_unknown"),
+        ("/tag", {"X-Request-Timeout": "soon"}, b"x", 400, "expected seconds", "invalid_header"),
+        ("/nowhere", {}, b"x", 404, "nothing at /nowhere", "route_unknown"),
+        ("/models", {}, b"x", 405, "takes GET", "method_not_allowed"),
     ],
 )
 def test_what_is_wrong_is_said(
-    service: Service, path: str, headers: dict[str, str], body: bytes, status: int, words: str
+    service: Service, path: str, headers: dict[str, str], body: bytes, status: int, words: str, code: str
 ) -> None:
     answer = service.ask("POST", path, body, headers)
     assert answer.status == status
     assert words in answer.json["error"]
-    assert set(answer.json) >= {"error", "id"}
+    assert set(answer.json) == {"error", "hint", "code", "id"}
+    assert answer.json["code"] == code
 
 
 def test_too_many_photos_at_once(service: Service) -> None:
@@ -176,6 +214,7 @@ def test_too_many_photos_at_once(service: Service) -> None:
     answer = service.ask("POST", "/tag", body, headers)
     assert answer.status == 413
     assert "257 photos in one request; at most 256" in answer.json["error"]
+    assert answer.json["code"] == "too_many_photos"
 
 
 def test_what_is_served(service: Service) -> None:
@@ -224,9 +263,11 @@ def test_strange_pages_and_strange_names_of_this_machine_are_refused(service: Se
         answer = service.ask("POST", "/tag", png(), {**photo, **stranger})
         assert answer.status == 403
         assert "--allow-origin" in answer.json["hint"]
+        assert answer.json["code"] == "origin_forbidden"
     answer = service.ask("POST", "/tag", png(), {**photo, "Host": "evil.example"})
     assert answer.status == 403
     assert "--token" in answer.json["hint"]
+    assert answer.json["code"] == "host_forbidden"
     assert service.ask("GET", "/models", headers={"Host": f"[::1]:{service.port}"}).status == 200
 
 
@@ -253,10 +294,15 @@ def test_a_site_that_is_allowed_may_ask(models: Path) -> None:
 
 def test_a_token_is_asked_for(models: Path) -> None:
     with running("--model", models / "halves.onnx", LAPEL_TOKEN="s3cret") as service:
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "s3cre"}):
+        for headers, code in (
+            ({}, "token_missing"),
+            ({"Authorization": "Bearer wrong"}, "token_wrong"),
+            ({"Authorization": "s3cre"}, "token_wrong"),
+        ):
             answer = service.ask("POST", "/tag", png(), {"Content-Type": "image/png", **headers})
             assert answer.status == 401
             assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json["code"] == code
         right = {"Authorization": "Bearer s3cret", "Content-Type": "image/png"}
         assert service.ask("POST", "/tag", png(), right).status == 200
         assert service.ask("GET", "/metrics").status == 401
@@ -407,6 +453,7 @@ def test_more_than_can_be_done_is_refused_at_once(models: Path) -> None:
             statuses.append(answer.status)
             if answer.status == 503:
                 assert answer.headers["retry-after"] == "1"
+                assert answer.json["code"] == "queue_full"
 
         askers = [threading.Thread(target=ask) for _ in range(12)]
         for asker in askers:
@@ -417,7 +464,7 @@ def test_more_than_can_be_done_is_refused_at_once(models: Path) -> None:
         late = service.ask(
             "POST", "/tag", file.getvalue(), {"Content-Type": "image/png", "X-Request-Timeout": "0.005"}
         )
-        assert late.status == 504
+        assert (late.status, late.json["code"]) == (504, "deadline_exceeded")
         assert eventually(
             lambda: service.ask("POST", "/tag", png(), {"Content-Type": "image/png"}).status == 200
         )

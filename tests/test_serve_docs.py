@@ -32,19 +32,17 @@ from service import Service, running
 from lapel import __version__
 from lapel.commands.serve import serve
 from lapel.data.synthetic.draw import draw
-from lapel.serve.api.app import App
-from lapel.serve.api.auth import Access
-from lapel.serve.api.openapi import docs_page, document
-from lapel.serve.inference.batcher import Batcher
-from lapel.serve.inference.models import Models
-from lapel.serve.telemetry.logs import Log
-from lapel.serve.telemetry.registry import Telemetry
+from lapel.serve.api.openapi.build import build, to_json
+from lapel.serve.api.openapi.docs_page import docs_page
+from lapel.serve.api.openapi.document import FILE, load_document
+from lapel.serve.api.routes import ROUTES
+from lapel.serve.http.codes import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 DEPLOY = ROOT / "deploy"
 HERE = "localhost:8000"  # what the guide and the document call the service
-DOCUMENT = document()
+DOCUMENT = load_document()
 VERBS = ("get", "post")
 OPERATIONS = [
     (verb.upper(), path, item[verb])
@@ -93,7 +91,7 @@ def test_the_document_is_valid_openapi_and_of_this_version() -> None:
     )
     validator.validate(copy.deepcopy(DOCUMENT))
     assert DOCUMENT["info"]["version"] == __version__
-    assert document() is DOCUMENT
+    assert load_document() is DOCUMENT
 
 
 def test_everything_in_the_document_is_used() -> None:
@@ -104,26 +102,30 @@ def test_everything_in_the_document_is_used() -> None:
                 assert f'"#/components/{kind}/{name}"' in text, f"{kind}/{name}"
 
 
-def answered() -> set[tuple[str, str]]:
-    """The methods and addresses that the app answers, as its own tables say."""
-    telemetry = Telemetry(["/tag"], ["photo"])
-    app = App(Models(), Batcher(), Access(), Log(), telemetry, telemetry.worker(0))
-    plain = {(method, path) for path, (method, _) in app._routes.items()}
-    files = {("GET", path) for path in app._files if not path.startswith("/page/")}
-    assert any(path.startswith("/page/") for path in app._files)
-    names = (("(?P<model>[^/]+)", "{model}"), ("(?P<version>[^/]+)", "{version}"))
-    for method, pattern, _ in app._v2._routes:
-        path = pattern.pattern
-        for group, name in names:
-            path = path.replace(group, name)
-        versioned = re.fullmatch(r"(.*)\(\?:(.*)\)\?(.*)", path)
-        ways = [path] if not versioned else [versioned[1] + versioned[3], "".join(versioned.groups())]
-        plain |= {(method, way) for way in ways}
-    return plain | files | {("GET", "/page/{file}")}
+def test_the_document_is_built_from_the_routes_and_shapes() -> None:
+    assert FILE.read_bytes() == to_json(build()), "Write it anew: make openapi"
 
 
-def test_every_route_is_in_the_document_and_the_other_way_round() -> None:
-    assert {(method, path) for method, path, _ in OPERATIONS} == answered()
+def test_every_code_is_in_the_document_and_in_the_guide() -> None:
+    assert DOCUMENT["components"]["schemas"]["ErrorCode"]["enum"] == list(CODES)
+    failures = DOCUMENT["components"]["responses"].values()
+    shown = set(re.findall(r"`(\w+)`", " ".join(answer["description"] for answer in failures)))
+    shown |= {
+        code
+        for _, _, operation in OPERATIONS
+        for answer in operation["responses"].values()
+        for code in re.findall(r"`(\w+)`", answer.get("description", ""))
+    }
+    assert set(CODES) - shown == {"method_not_allowed"}  # of the introduction: no route promises it
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \| (.+?) \|$", GUIDE, re.MULTILINE)
+    assert rows == [(code, str(status), text) for code, (status, text) in CODES.items()]
+
+
+def test_every_route_is_in_the_document_once() -> None:
+    listed = [(route.method, route.path) for route in ROUTES]
+    assert listed == [(method, path) for method, path, _ in OPERATIONS]
+    names = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])

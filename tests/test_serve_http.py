@@ -16,6 +16,7 @@ pytest.importorskip("httptools", reason="the extra serve is not installed")
 
 from service import eventually, received
 
+from lapel.serve.http.ledger import Ledger
 from lapel.serve.http.messages import Bounds, HttpError, Request, Response, busy
 from lapel.serve.http.server import HttpServer
 
@@ -31,7 +32,7 @@ class Echo:
 
     def gate(self, request: Request, length: int) -> None:
         if request.path == "/no":
-            raise busy("Not now.")
+            raise busy("queue_full", "Not now.")
 
     async def answer(self, request: Request) -> Response:
         if request.path == "/slow":
@@ -50,20 +51,20 @@ class Echo:
             body=text.encode(), type="text/plain", headers=(("X-Given", request.headers.get("x-a", "")),)
         )
 
-    def failure(self, error: HttpError, request: Request) -> Response:
+    def error_response(self, error: HttpError, request: Request) -> Response:
         return Response(error.status, error.message.encode(), headers=tuple(error.headers.items()))
 
-    def sent(self, request: Request, status: int) -> None:
+    def record_answer(self, request: Request, status: int) -> None:
         self.statuses.append(status)
 
-    def refused(self, reason: str) -> None:
+    def record_refusal(self, reason: str) -> None:
         self.reasons.append(reason)
 
 
 class Running:
     def __init__(self, bounds: Bounds) -> None:
         self.service = Echo()
-        self.server = HttpServer(self.service, bounds)
+        self.server = HttpServer(self.service, Ledger(bounds))
         self.port = 0
         self.loop: Any = None
 
@@ -105,8 +106,8 @@ def serving(**bounds: Any) -> Iterator[Running]:
         here.service.release.set()
         stop.set()
         thread.join(10)
-    assert here.server.held == 0  # nothing that was taken on is still counted
-    assert not here.server.connections
+    assert here.server.ledger.reserved == 0  # nothing that was taken on is still counted
+    assert not here.server.ledger.connections
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +227,7 @@ def test_a_large_body_is_refused_before_it_is_read() -> None:
         with suppress(OSError):
             for _ in range(1000):  # whoever goes on sending is not listened to
                 connection.sendall(b"x" * 65536)
-        assert here.server.held == 0
+        assert here.server.ledger.reserved == 0
 
 
 def test_a_chunked_body_is_counted_as_it_comes() -> None:
@@ -240,7 +241,7 @@ def test_a_chunked_body_is_counted_as_it_comes() -> None:
 def test_all_bodies_together_have_a_bound() -> None:
     with serving(max_body=1000, max_held=1500) as here, here.open() as first:
         first.sendall(b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
-        assert eventually(lambda: here.server.held == 1000)
+        assert eventually(lambda: here.server.ledger.reserved == 1000)
         second = b"POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 600\r\n" + CLOSE + b"\r\n" + b"x" * 600
         assert here.ask(second).startswith(b"HTTP/1.1 503")
         first.sendall(b"x" * 1000)
@@ -263,10 +264,10 @@ def test_only_those_who_shall_come_again_wait_for_their_refusal() -> None:
 
 def test_too_many_connections_are_told_so() -> None:
     with serving(max_connections=2) as here, here.open() as one, here.open() as other:
-        assert eventually(lambda: len(here.server.connections) == 2)
+        assert eventually(lambda: len(here.server.ledger.connections) == 2)
         assert here.ask(b"").startswith(b"HTTP/1.1 503")
         one.close()
-        assert eventually(lambda: len(here.server.connections) == 1)
+        assert eventually(lambda: len(here.server.ledger.connections) == 1)
         assert b"200 OK" in here.ask(b"GET /1 HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n")
         assert other.fileno() >= 0
 
@@ -285,7 +286,7 @@ def test_too_many_connections_are_told_so() -> None:
 def test_whoever_is_slow_is_let_go(sent: bytes, status: bytes) -> None:
     with serving(head_seconds=0.2, body_seconds=0.2, idle_seconds=0.2) as here:
         assert here.ask(sent).startswith(status)
-        assert eventually(lambda: not here.server.connections)
+        assert eventually(lambda: not here.server.ledger.connections)
 
 
 def test_a_body_that_drips_is_ended_though_something_always_comes() -> None:
@@ -305,16 +306,16 @@ def test_whoever_does_not_read_the_answer_is_let_go() -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         assert eventually(lambda: here.service.statuses)
-        assert eventually(lambda: not here.server.connections)
+        assert eventually(lambda: not here.server.ledger.connections)
 
 
 def test_what_a_client_asked_is_dropped_when_it_leaves() -> None:
     with serving() as here:
         with here.open() as connection:
             connection.sendall(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
-            assert eventually(lambda: here.server.held == 3)
+            assert eventually(lambda: here.server.ledger.reserved == 3)
         assert eventually(lambda: here.service.cancelled == 1)
-        assert eventually(lambda: here.server.held == 0)
+        assert eventually(lambda: here.server.ledger.reserved == 0)
 
 
 def test_too_many_requests_at_once_on_one_connection_end_it() -> None:
@@ -327,7 +328,7 @@ def test_too_many_requests_at_once_on_one_connection_end_it() -> None:
 def test_at_the_end_all_that_was_asked_is_answered() -> None:
     with serving() as here, here.open() as asking, here.open() as idle:
         asking.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert eventually(lambda: len(here.server.connections) == 2)
+        assert eventually(lambda: len(here.server.ledger.connections) == 2)
         draining = asyncio.run_coroutine_threadsafe(here.server.drain(5), here.loop)
         assert received(idle) == b""
         here.service.release.set()

@@ -48,7 +48,7 @@ def clock() -> Clock:
 
 def telemetry(clock: Clock, workers: int = 1) -> Telemetry:
     counts = Telemetry(["/tag", "/model"], ["photo", "away"], workers, clock=clock)
-    counts.serves("photo", CARD, PRINT)
+    counts.add_model("photo", CARD, PRINT)
     return counts
 
 
@@ -72,15 +72,15 @@ def values(told: Telemetry | str) -> dict[str, float]:
 
 def test_what_happens_is_counted(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
+    worker = counts.recorder(0)
     for status in (200, 200, 503):
-        worker.request("/tag", status, 0.004)
-    worker.refused("too_large")
-    worker.batch(3, 0.02, 0.03)
-    worker.gauge("connections", 7)
-    worker.gauge("connections", 5)
+        worker.count_request("/tag", status, 0.004)
+    worker.count_refusal("too_large")
+    worker.count_batch(3, 0.02, 0.03)
+    worker.set_gauge("connections", 7)
+    worker.set_gauge("connections", 5)
     for one in (tag(), tag(reason="unsure"), tag(reason="not one of the classes"), PictureError("empty")):
-        worker.photo("photo", one)
+        worker.count_photo("photo", one)
     told = values(counts)
     assert told["lapel_requests_total /tag 200"] == 2
     assert told["lapel_requests_total /tag 503"] == 1
@@ -101,9 +101,9 @@ def test_what_happens_is_counted(clock: Clock) -> None:
 
 def test_histograms_are_cumulative_and_a_bound_belongs_to_its_bucket(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
+    worker = counts.recorder(0)
     for size in (1, 2, 3, 4, 64, 1000):
-        worker.batch(size, 0, 11.0)
+        worker.count_batch(size, 0, 11.0)
     told = values(counts)
     buckets = {name.split()[1]: value for name, value in told.items() if "batch_photos_bucket" in name}
     assert buckets == {"1": 1, "2": 2, "4": 4, "8": 4, "16": 4, "32": 4, "64": 5, "+Inf": 6}
@@ -114,10 +114,10 @@ def test_histograms_are_cumulative_and_a_bound_belongs_to_its_bucket(clock: Cloc
 
 def test_what_was_not_foreseen_is_counted_as_other(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
-    worker.request("/wp-login.php", 404, 0.001)
-    worker.request("/tag", 299, 0.001)
-    worker.refused("tired")
+    worker = counts.recorder(0)
+    worker.count_request("/wp-login.php", 404, 0.001)
+    worker.count_request("/tag", 299, 0.001)
+    worker.count_refusal("tired")
     told = values(counts)
     assert told["lapel_requests_total other 404"] == 1
     assert told["lapel_requests_total /tag other"] == 1
@@ -126,9 +126,9 @@ def test_what_was_not_foreseen_is_counted_as_other(clock: Clock) -> None:
 
 def test_the_text_is_as_the_format_asks(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
-    worker.request("/tag", 200, 0.25)
-    worker.photo("photo", tag())
+    worker = counts.recorder(0)
+    worker.count_request("/tag", 200, 0.25)
+    worker.count_photo("photo", tag())
     text = counts.text()
     assert text.endswith("\n")
     families = read(text)
@@ -149,7 +149,7 @@ def test_the_text_is_as_the_format_asks(clock: Clock) -> None:
 
 def test_values_of_labels_are_escaped(clock: Clock) -> None:
     counts = telemetry(clock)
-    counts.worker(0).photo("photo", tag('a "b" \\ c'))
+    counts.recorder(0).count_photo("photo", tag('a "b" \\ c'))
     assert values(counts)['lapel_hour_label_share photo a "b" \\ c'] == 1
     odd = 'one\ntwo "three" \\n four'
     text = "\n".join(lines("lapel_odd", "gauge", odd, [Sample({"label": odd}, 0.5)])) + "\n"
@@ -168,19 +168,19 @@ from lapel.serve.telemetry.registry import Telemetry
 from lapel.tagger import Tag
 
 counts = Telemetry(["/tag"], ["photo"], workers=4, clock=lambda: 6e7)
-counts.serves("photo", Card("c", ("Shirt", "Coat"), PictureSpec()), "5eed" * 16)
+counts.add_model("photo", Card("c", ("Shirt", "Coat"), PictureSpec()), "5eed" * 16)
 started, go = os.pipe(), os.pipe()
 for number in range(4):
     if not os.fork():
-        worker = counts.worker(number)
+        worker = counts.recorder(number)
         os.write(started[1], b".")
         os.read(go[0], 1)
         for time in range(5000):
-            worker.request("/tag", 200, 0.001 * number)
-            worker.photo("photo", Tag("", ("Shirt", "Coat")[number % 2], 0.9, (), 0.9))
+            worker.count_request("/tag", 200, 0.001 * number)
+            worker.count_photo("photo", Tag("", ("Shirt", "Coat")[number % 2], 0.9, (), 0.9))
             if time % 500 == 0:
                 assert abs(sum(counts.hour("photo").shares.values()) - 1) < 1e-9
-        worker.gauge("connections", number)
+        worker.set_gauge("connections", number)
         os._exit(0)
 for _ in range(4):
     os.read(started[0], 1)
@@ -204,13 +204,13 @@ def test_a_worker_in_the_place_of_another_goes_on_with_its_counts_but_not_with_i
     clock: Clock,
 ) -> None:
     counts = telemetry(clock, workers=2)
-    first, second = counts.worker(0), counts.worker(1)
-    first.refused("head")
-    second.refused("head")
-    first.gauge("connections", 3)
-    second.gauge("connections", 4)
+    first, second = counts.recorder(0), counts.recorder(1)
+    first.count_refusal("head")
+    second.count_refusal("head")
+    first.set_gauge("connections", 3)
+    second.set_gauge("connections", 4)
     assert values(counts)["lapel_connections"] == 7
-    counts.worker(1).refused("head")
+    counts.recorder(1).count_refusal("head")
     assert values(counts)["lapel_refused_total head"] == 3
     assert values(counts)["lapel_connections"] == 3
 
@@ -220,19 +220,19 @@ def test_a_worker_in_the_place_of_another_goes_on_with_its_counts_but_not_with_i
 
 def test_the_last_hour_beside_what_is_expected(clock: Clock) -> None:
     counts = telemetry(clock, workers=2)
-    first, second = counts.worker(0), counts.worker(1)
+    first, second = counts.recorder(0), counts.recorder(1)
     told = values(counts)
     assert told["lapel_hour_photos photo"] == 0
     assert not [name for name in told if "hour_label" in name or "drift" in name or "hour_accepted" in name]
     assert told["lapel_expected_accepted_share photo"] == 0.9
     assert told["lapel_expected_label_share photo Coat"] == 0.2
 
-    first.photo("photo", tag("Shirt"))
-    first.photo("photo", PictureError("not a photo"))  # it has no label
-    second.photo("photo", tag("Coat"))
-    second.photo("photo", tag("Coat", "unsure"))
+    first.count_photo("photo", tag("Shirt"))
+    first.count_photo("photo", PictureError("not a photo"))  # it has no label
+    second.count_photo("photo", tag("Coat"))
+    second.count_photo("photo", tag("Coat", "unsure"))
     clock.now += 30 * 60
-    second.photo("photo", tag("Coat", "not one of the classes"))
+    second.count_photo("photo", tag("Coat", "not one of the classes"))
     told = values(counts)
     assert told["lapel_hour_photos photo"] == 4
     assert told["lapel_hour_accepted_share photo"] == 0.5
@@ -243,14 +243,14 @@ def test_the_last_hour_beside_what_is_expected(clock: Clock) -> None:
 
 def test_what_is_an_hour_old_is_forgotten(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
-    worker.photo("photo", tag("Shirt"))
+    worker = counts.recorder(0)
+    worker.count_photo("photo", tag("Shirt"))
     clock.now += 59 * 60
-    worker.photo("photo", tag("Coat"))
+    worker.count_photo("photo", tag("Coat"))
     assert counts.hour("photo").photos == 2
     clock.now += 60
     assert counts.hour("photo") == Hour(1, 1, {"Shirt": 0, 'a "b" \\ c': 0, "Coat": 1})
-    worker.photo("photo", tag("Coat", "unsure"))  # in the place of the first minute
+    worker.count_photo("photo", tag("Coat", "unsure"))  # in the place of the first minute
     assert counts.hour("photo") == Hour(2, 1, {"Shirt": 0, 'a "b" \\ c': 0, "Coat": 1})
     clock.now += 24 * 3600
     assert counts.hour("photo") == Hour(0, 0, {})
@@ -258,10 +258,10 @@ def test_what_is_an_hour_old_is_forgotten(clock: Clock) -> None:
 
 def test_a_clock_that_is_put_back_hides_what_is_to_come(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
-    worker.photo("photo", tag())
+    worker = counts.recorder(0)
+    worker.count_photo("photo", tag())
     clock.now -= 30 * 60
-    worker.photo("photo", tag("Coat"))
+    worker.count_photo("photo", tag("Coat"))
     assert counts.hour("photo").photos == 1
 
 
@@ -269,11 +269,11 @@ def test_a_model_that_does_not_say_what_it_expects_and_one_with_many_classes(clo
     names = tuple(f"kind {number}" for number in range(65))
     usual = {"accepted": 0.5, "labels": dict.fromkeys(names, 1 / 65)}
     counts = Telemetry([], ["plain", "many"], clock=clock)
-    counts.serves("plain", Card("plain", ("a", "b"), PictureSpec()), PRINT)
-    counts.serves("many", Card("many", names, PictureSpec(), usual=usual), PRINT)
-    worker = counts.worker(0)
-    worker.photo("plain", tag("a"))
-    worker.photo("many", tag("kind 3", "unsure"))
+    counts.add_model("plain", Card("plain", ("a", "b"), PictureSpec()), PRINT)
+    counts.add_model("many", Card("many", names, PictureSpec(), usual=usual), PRINT)
+    worker = counts.recorder(0)
+    worker.count_photo("plain", tag("a"))
+    worker.count_photo("many", tag("kind 3", "unsure"))
     told = values(counts)
     assert told["lapel_hour_label_share plain a"] == 1
     assert told["lapel_hour_accepted_share many"] == 0
@@ -284,15 +284,15 @@ def test_a_model_that_does_not_say_what_it_expects_and_one_with_many_classes(clo
 
 def test_the_hour_is_that_of_the_model_that_is_served_now(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
-    worker.photo("photo", tag("Shirt"))
+    worker = counts.recorder(0)
+    worker.count_photo("photo", tag("Shirt"))
     clock.now += 60
-    worker.photo("photo", tag("Shirt"))
+    worker.count_photo("photo", tag("Shirt"))
     usual = {"accepted": 0.7, "labels": {"Hat": 0.5, "Shirt": 0.5}}
     other = "0123456789ab" * 5
-    counts.serves("photo", Card("other", ("Hat", "Shirt"), PictureSpec(), usual=usual), other)
+    counts.add_model("photo", Card("other", ("Hat", "Shirt"), PictureSpec(), usual=usual), other)
     assert counts.hour("photo") == Hour(0, 0, {})
-    worker.photo("photo", tag("Hat"))
+    worker.count_photo("photo", tag("Hat"))
     told = values(counts)
     assert told[f"lapel_model_info photo {other}"] == 1
     assert told["lapel_expected_accepted_share photo"] == 0.7
@@ -302,10 +302,10 @@ def test_the_hour_is_that_of_the_model_that_is_served_now(clock: Clock) -> None:
 
 def test_a_model_that_is_put_away(clock: Clock) -> None:
     counts = telemetry(clock)
-    worker = counts.worker(0)
-    counts.puts_away("photo")
-    counts.puts_away("away")  # it never was there
-    worker.photo("photo", tag())  # was asked before
+    worker = counts.recorder(0)
+    counts.remove_model("photo")
+    counts.remove_model("away")  # it never was there
+    worker.count_photo("photo", tag())  # was asked before
     told = values(counts)
     assert told["lapel_photos_total photo accepted"] == 1
     assert not [name for name in told if "hour" in name or "expected" in name or "info" in name]
@@ -317,7 +317,7 @@ def test_a_model_that_is_put_away(clock: Clock) -> None:
 def test_the_time_since_the_start(clock: Clock) -> None:
     counts = telemetry(clock, workers=3)
     clock.now += 5
-    counts.worker(1)
+    counts.recorder(1)
     clock.now += 7.5
     told = values(counts)
     assert told["lapel_start_time_seconds"] == 1_000_000_000
@@ -331,14 +331,14 @@ def test_the_time_since_the_start(clock: Clock) -> None:
 )
 def test_the_memory_of_workers_that_run(clock: Clock) -> None:
     counts = telemetry(clock, workers=2)
-    counts.worker(0)
+    counts.recorder(0)
     held = values(counts)["lapel_worker_resident_bytes 0"]
     assert 10e6 < held < 100e9
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.getpid", lambda: gone.pid)
-        counts.worker(1)
+        counts.recorder(1)
     told = values(counts)
     assert "lapel_worker_start_time_seconds 1" in told
     assert "lapel_worker_resident_bytes 1" not in told

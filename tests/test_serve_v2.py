@@ -24,14 +24,21 @@ from PIL import Image
 from service import Answer, Service, running
 
 from lapel import __version__
-from lapel.serve.api.encoding import inflated, packed, read_json
-from lapel.serve.api.tensors import Output, Takes, Tensor, classification, read_question, write_answer
+from lapel.serve.api.encoding import pack, read_json, unpack
+from lapel.serve.api.tensors import (
+    Output,
+    Signature,
+    Tensor,
+    classification,
+    read_infer_request,
+    write_infer_answer,
+)
 from lapel.serve.http.messages import HttpError, Request, Response
 from lapel.tagger import Tagger, load_tagger
 
 OUTPUTS = {"probabilities": "FP32", "label": "BYTES", "accepted": "BOOL", "reason": "BYTES"}
-GREY = Takes((8, 8, 1), 4, OUTPUTS)
-COLOUR = Takes((4, 4, 3), 4, OUTPUTS)
+GREY = Signature((8, 8, 1), 4, OUTPUTS)
+COLOUR = Signature((4, 4, 3), 4, OUTPUTS)
 PICTURES = np.stack([bright(side) for side in ("left", "right", "both")])[..., None]
 LENGTH = "Inference-Header-Content-Length"
 
@@ -58,9 +65,11 @@ def with_bytes(asked: dict[str, Any], follows: bytes) -> tuple[bytes, str]:
     return text + follows, str(len(text))
 
 
-def refusal(body: bytes | dict[str, Any], header: str | None = None, takes: Takes = GREY) -> HttpError:
+def refusal(
+    body: bytes | dict[str, Any], header: str | None = None, signature: Signature = GREY
+) -> HttpError:
     with pytest.raises(HttpError) as caught:
-        read_question(body if isinstance(body, bytes) else orjson.dumps(body), header, takes)
+        read_infer_request(body if isinstance(body, bytes) else orjson.dumps(body), header, signature)
     return caught.value
 
 
@@ -79,12 +88,12 @@ def three_ways(pictures: np.ndarray, asked: dict[str, Any]) -> list[tuple[bytes,
     return [*bodies, with_bytes(asked, pictures.tobytes())]
 
 
-@given(count=st.integers(1, 4), seed=st.integers(0, 1000), takes=st.sampled_from([GREY, COLOUR]))
+@given(count=st.integers(1, 4), seed=st.integers(0, 1000), signature=st.sampled_from([GREY, COLOUR]))
 @settings(max_examples=30, deadline=None)
-def test_pictures_arrive_as_they_were_sent(count: int, seed: int, takes: Takes) -> None:
-    pictures = np.random.default_rng(seed).integers(0, 256, (count, *takes.shape), dtype=np.uint8)
-    for body, header in three_ways(pictures, {"id": "a", **image([count, *takes.shape])}):
-        question = read_question(body, header, takes)
+def test_pictures_arrive_as_they_were_sent(count: int, seed: int, signature: Signature) -> None:
+    pictures = np.random.default_rng(seed).integers(0, 256, (count, *signature.shape), dtype=np.uint8)
+    for body, header in three_ways(pictures, {"id": "a", **image([count, *signature.shape])}):
+        question = read_infer_request(body, header, signature)
         assert question.id == "a"
         assert np.array_equal(question.photos, pictures)
         assert question.photos[0].dtype == np.uint8
@@ -96,9 +105,9 @@ def test_pictures_arrive_as_they_were_sent(count: int, seed: int, takes: Takes) 
 def test_photos_arrive_as_they_were_sent(photos: list[bytes]) -> None:
     texts = [base64.b64encode(photo).decode() for photo in photos]
     in_json = orjson.dumps(image([len(photos)], "BYTES", data=texts, parameters={"content_type": "base64"}))
-    assert read_question(in_json, None, GREY).photos == photos
+    assert read_infer_request(in_json, None, GREY).photos == photos
     body, header = with_bytes(image([len(photos)], "BYTES"), lengths_first(photos))
-    assert read_question(body, header, GREY).photos == photos
+    assert read_infer_request(body, header, GREY).photos == photos
 
 
 def test_outputs_are_asked_for_by_name_and_form() -> None:
@@ -108,13 +117,15 @@ def test_outputs_are_asked_for_by_name_and_form() -> None:
         {"name": "label", "parameters": {"binary_data": False}},
         {"name": "probabilities", "parameters": {"classification": 2}},
     ]
-    outputs = read_question(orjson.dumps(asked), None, GREY).outputs
+    outputs = read_infer_request(orjson.dumps(asked), None, GREY).outputs
     assert outputs == [Output("reason"), Output("label"), Output("probabilities", classes=2)]
     asked["parameters"] = {"binary_data_output": True, "sequence_id": 7, "priority": 1}
-    outputs = read_question(orjson.dumps(asked), None, GREY).outputs
+    outputs = read_infer_request(orjson.dumps(asked), None, GREY).outputs
     assert outputs == [Output("reason", True), Output("label", False), Output("probabilities", True, 2)]
     del asked["outputs"]
-    assert read_question(orjson.dumps(asked), None, GREY).outputs == [Output(name, True) for name in OUTPUTS]
+    assert read_infer_request(orjson.dumps(asked), None, GREY).outputs == [
+        Output(name, True) for name in OUTPUTS
+    ]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +277,7 @@ def test_no_request_does_worse_than_be_refused(data: st.DataObject) -> None:
         changed[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     header = data.draw(st.sampled_from([header, None, str(len(changed)), "7"]))
     try:
-        question = read_question(bytes(changed), header, GREY)
+        question = read_infer_request(bytes(changed), header, GREY)
     except HttpError as error:
         assert error.status in (400, 413)
     else:
@@ -301,7 +312,7 @@ def test_no_value_anywhere_does_worse_than_be_refused(data: st.DataObject) -> No
             break
         node = node[key]
     try:
-        read_question(json.dumps(asked).encode(), None, GREY)
+        read_infer_request(json.dumps(asked).encode(), None, GREY)
     except HttpError as error:
         assert error.status in (400, 413)
         assert len(error.message) < 400
@@ -316,7 +327,7 @@ def test_an_answer_in_json() -> None:
         Tensor("label", np.array(["Ærmel", "b"], dtype=object)),
         Tensor("accepted", np.array([True, False])),
     ]
-    body, length = write_answer({"id": "a", "model_name": "halves"}, tensors)
+    body, length = write_infer_answer({"id": "a", "model_name": "halves"}, tensors)
     assert length is None
     assert json.loads(body) == {
         "id": "a",
@@ -335,7 +346,7 @@ def test_an_answer_with_bytes_beside_json() -> None:
         Tensor("accepted", np.array([True]), binary=False),
         Tensor("probabilities", np.array([[1, 0.5]], ">f4"), binary=True),
     ]
-    body, length = write_answer({"id": "a"}, tensors)
+    body, length = write_infer_answer({"id": "a"}, tensors)
     told = json.loads(body[:length])["outputs"]
     assert [output.get("parameters") for output in told] == [
         {"binary_data_size": 14},
@@ -368,9 +379,9 @@ def request(body: bytes = b"", **headers: str) -> Request:
 @given(body=st.binary(max_size=2000))
 @settings(max_examples=30, deadline=None)
 def test_bodies_are_unpacked(body: bytes) -> None:
-    assert inflated(request(body), 0) == body  # whoever read it has counted it
-    assert inflated(request(gzip.compress(body), content_encoding="GZIP "), len(body)) == body
-    assert inflated(request(zlib.compress(body), content_encoding="deflate"), len(body)) == body
+    assert unpack(request(body), 0) == body  # whoever read it has counted it
+    assert unpack(request(gzip.compress(body), content_encoding="GZIP "), len(body)) == body
+    assert unpack(request(zlib.compress(body), content_encoding="deflate"), len(body)) == body
 
 
 @pytest.mark.parametrize(
@@ -388,7 +399,7 @@ def test_bodies_are_unpacked(body: bytes) -> None:
 )
 def test_bodies_that_cannot_be_unpacked(body: bytes, encoding: str, status: int, told: str) -> None:
     with pytest.raises(HttpError) as caught:
-        inflated(request(body, content_encoding=encoding), 100)
+        unpack(request(body, content_encoding=encoding), 100)
     assert caught.value.status == status
     assert told in caught.value.message
 
@@ -397,7 +408,7 @@ def test_a_bomb_is_not_unpacked() -> None:
     bomb = zlib.compress(b"\0" * 50_000_000)
     began = time.thread_time()
     with pytest.raises(HttpError, match="more than 1,000,000 bytes"):
-        inflated(request(bomb, content_encoding="deflate"), 1_000_000)
+        unpack(request(bomb, content_encoding="deflate"), 1_000_000)
     assert time.thread_time() - began < 0.1
 
 
@@ -415,7 +426,7 @@ def test_a_bomb_is_not_unpacked() -> None:
 )
 def test_answers_are_packed_as_the_client_asks(accepts: str, encoding: str | None) -> None:
     answer = Response(body=b"lapel " * 1000, headers=(("A", "b"),))
-    found = packed(request(accept_encoding=accepts), answer)
+    found = pack(request(accept_encoding=accepts), answer)
     if encoding is None:
         assert found is answer
         return
@@ -423,7 +434,7 @@ def test_answers_are_packed_as_the_client_asks(accepts: str, encoding: str | Non
     unpack = gzip.decompress if encoding == "gzip" else zlib.decompress
     assert unpack(found.body) == answer.body
     small = Response(body=b"lapel")
-    assert packed(request(accept_encoding=accepts), small) is small
+    assert pack(request(accept_encoding=accepts), small) is small
 
 
 def test_json_is_read_where_it_is_in_proportion() -> None:

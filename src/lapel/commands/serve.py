@@ -120,7 +120,7 @@ def serve(
     said. SIGTERM or Ctrl-C ends it when everything that was taken on is answered, SIGHUP loads the models
     anew.
     """
-    if not _loopback(host) and not token and not no_auth:
+    if not _is_loopback(host) and not token and not no_auth:
         raise click.UsageError(
             f"--host {host} lets other machines ask: give a token (LAPEL_TOKEN=… or --token), "
             "or say --no-auth if anyone may."
@@ -132,7 +132,7 @@ def serve(
     try:
         from .. import serve as service
         from ..serve.inference.models import read_sources
-        from ..serve.telemetry.logs import Log
+        from ..serve.telemetry.logs import log_to_stderr
     except ModuleNotFoundError as error:
         raise MissingExtra("What the service needs", "serve") from error
     from .models import model_file
@@ -147,18 +147,20 @@ def serve(
         queue=queue,
         seconds=timeout,
         grace=grace,
-        access=service.Access(token or "", _loopback(host) and not token and not no_auth, frozenset(origins)),
+        auth=service.Auth(token or "", _is_loopback(host) and not token and not no_auth, frozenset(origins)),
         bounds=service.Bounds(max_body=max_body * _MEGA, max_connections=max_connections),
-        log=Log(log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()), log_requests),
+        log_requests=log_requests,
     )
 
-    def ready(address: str) -> None:
+    log_to_stderr(log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()))
+
+    def announce(address: str) -> None:
         click.echo(f"Lapel answers at {address} ({', '.join(sources)}). Ctrl-C ends it.", err=True)
 
-    service.serve(settings, ready)
+    service.serve(settings, announce)
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

@@ -2,10 +2,10 @@
 
 import { make } from "./dom.js";
 
-const REASONS = {
-	unsure: "Nothing fits well enough. The closest:",
-	"not one of the classes": "It looks like something I have no label for. The closest:",
-	"no garment found": "I see no garment in this picture. The closest:",
+const DOUBTS = {
+	unsure: "I am not sure enough",
+	"not one of the classes": "it may be something I have no label for",
+	"no garment found": "I see no garment in this picture",
 };
 
 export const UNKNOWN = "I don’t know";
@@ -13,8 +13,10 @@ export const UNKNOWN = "I don’t know";
 /** What a tag says in a word or three. */
 export const saying = (tag) => (tag.accepted ? tag.label : UNKNOWN);
 
-/** Why a tag is not accepted; nothing where it is. */
-export const reasonOf = (tag) => (tag.accepted ? "" : (REASONS[tag.reason] ?? `${tag.reason}. The closest:`));
+/** What a tag that is not accepted leans to, and why it is not; nothing where it is. The shares follow, and they compare labels only. */
+export function reasonOf({ accepted, label, reason }) {
+	return accepted ? "" : `Looks like ${label}, but ${DOUBTS[reason] ?? reason}. Among the labels I know:`;
+}
 
 /** A share as people read it; a little doubt never becomes certainty. */
 export function percent(share) {

@@ -1,5 +1,7 @@
 // Puts the page together.
 
+import { useBackend } from "./backend.js";
+import { server } from "./backend-server.js";
 import { Camera } from "./camera.js";
 import { find } from "./dom.js";
 import { startIntake } from "./intake.js";
@@ -8,6 +10,7 @@ import { Pad } from "./pad.js";
 import { addPhotos, startResults, useModel } from "./results.js";
 import { startTabs } from "./tabs.js";
 
+useBackend(server);
 const models = new Models(useModel);
 const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => models.chosen });
 new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });

@@ -1,8 +1,8 @@
 // The camera: labels several times a second, one picture on its way at a time.
 
 import { showAnswer } from "./answer.js";
+import { backend } from "./backend.js";
 import { announce, find, pause } from "./dom.js";
-import { askTags } from "./server.js";
 
 const SIDE = 640; // pixels of the longer side of what is sent
 const LEAST_GAP = 80; // milliseconds from one picture to the next
@@ -78,7 +78,7 @@ export class Camera {
 		while (!signal.aborted) {
 			const start = performance.now();
 			if (!document.hidden) {
-				const [tag] = await askTags([await this.#frame(SIDE)], { model: this.#modelName() }, signal);
+				const [tag] = await backend.tag([await this.#frame(SIDE)], { model: this.#modelName() }, signal);
 				showAnswer(find("camera-answer"), tag);
 				times.push(performance.now());
 				if (times.length > RATE_OVER) times.shift();

@@ -1,8 +1,8 @@
 // One photo on the page: its picture, its label, and why.
 
 import { bars, reasonOf, saying } from "./answer.js";
+import { backend } from "./backend.js";
 import { announce, capitalized, find } from "./dom.js";
-import { askTags } from "./server.js";
 import { thumbnail } from "./thumbnail.js";
 
 const TITLES = { waiting: "Waiting", asked: "Looking…", failed: "Not readable", stopped: "Stopped" };
@@ -81,7 +81,7 @@ export class Card {
 		this.#explain(!this.#isExplained);
 		if (!this.#isExplained || tag.heat) return;
 		try {
-			[{ heat: tag.heat }] = await askTags([file], { picture: 1, explain: 1, model });
+			({ heat: tag.heat } = await backend.explain(file, { model }));
 		} catch ({ message }) {
 			this.#explain(false);
 			this.#write("reading", message);

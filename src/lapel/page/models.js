@@ -1,8 +1,8 @@
 // Which model is asked, and what it says of itself.
 
 import { percent } from "./answer.js";
+import { backend } from "./backend.js";
 import { capitalized, counted, find, make } from "./dom.js";
-import { ask } from "./server.js";
 
 const FOR_DRAWINGS = "fashion-mnist"; // has learned from pictures of 28×28 dots
 
@@ -28,7 +28,7 @@ export class Models {
 	}
 
 	async load() {
-		const { models, default: first } = await ask("models");
+		const { models, default: first } = await backend.models();
 		this.#names = models.map(({ name }) => name);
 		find("model").replaceChildren(
 			...models.map(({ name, ready }) =>
@@ -43,7 +43,7 @@ export class Models {
 		body.replaceChildren("One moment…");
 		find("about").showModal();
 		try {
-			body.replaceChildren(...told(await ask(`model?${new URLSearchParams({ model: this.chosen })}`)));
+			body.replaceChildren(...describe(await backend.card(this.chosen)));
 		} catch ({ message, hint }) {
 			body.replaceChildren(make("p", { className: "alert" }, `${message} ${hint}`));
 		}
@@ -51,7 +51,7 @@ export class Models {
 }
 
 /** The card of a model in plain words. */
-function told(card) {
+function describe(card) {
 	const { size, channels } = card.picture;
 	const facts = [
 		["Labels it knows", make("ul", { className: "classes" }, ...card.class_names.map((name) => make("li", {}, name)))],

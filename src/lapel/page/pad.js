@@ -1,9 +1,9 @@
 // The drawing pad: a garment of 28×28 dots by mouse, finger or keyboard, labelled while it is drawn.
 
 import { saying, showAnswer } from "./answer.js";
+import { backend } from "./backend.js";
 import { announce, find } from "./dom.js";
 import { Drawing, SIDE } from "./drawing.js";
-import { askTags } from "./server.js";
 
 const QUIET = 150; // milliseconds without a stroke before it is asked about
 const NEWS_AFTER = 1200; // milliseconds before the label is said aloud
@@ -122,7 +122,7 @@ export class Pad {
 			return;
 		}
 		try {
-			const [tag] = await askTags([await this.#file()], { model: this.#modelName() }, request.signal);
+			const [tag] = await backend.tag([await this.#file()], { model: this.#modelName() }, request.signal);
 			showAnswer(find("pad-answer"), tag);
 			this.#newsTimer = setTimeout(() => announce(saying(tag)), NEWS_AFTER);
 		} catch (error) {

@@ -1,6 +1,6 @@
-// Photos on their way to the server: a few at a time, so that hundreds may wait.
+// Photos on their way to the backend: a few at a time, so that hundreds may wait.
 
-import { askTags } from "./server.js";
+import { backend } from "./backend.js";
 
 const AT_ONCE = 2; // requests
 const MOST = 6; // photos in a request
@@ -74,9 +74,9 @@ export class Queue {
 		// A photo that was removed or added again meanwhile is no longer of this request.
 		const isMine = (photo) => photo.request === request && photo.state === "asked";
 		try {
-			const settings = { picture: 1, model: request.photos[0].model };
+			const settings = { picture: true, model: request.photos[0].model };
 			const files = request.photos.map(({ file }) => file);
-			const tags = await askTags(files, settings, request.abort.signal);
+			const tags = await backend.tag(files, settings, request.abort.signal);
 			for (const [place, photo] of request.photos.entries()) if (isMine(photo)) this.#take(photo, tags[place]);
 		} catch (error) {
 			if (!request.abort.signal.aborted) this.#refused(request.photos.filter(isMine), error);

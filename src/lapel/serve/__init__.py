@@ -1,7 +1,8 @@
 """The service: a model on the network, for a browser, for curl, for inference clients and balancers."""
 
-from .api.auth import Access
+from .api.auth import Auth
 from .http.messages import Bounds
-from .service import Settings, serve
+from .service import serve
+from .settings import Settings
 
-__all__ = ["Access", "Bounds", "Settings", "serve"]
+__all__ = ["Auth", "Bounds", "Settings", "serve"]

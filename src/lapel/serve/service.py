@@ -6,60 +6,42 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from ..decode import Limits
 from ..errors import LapelError
-from .api.app import ROUTES
-from .api.auth import Access
-from .http.messages import Bounds
+from .api.routes import LABELS
 from .processes.channel import Channel
 from .processes.supervisor import Supervisor
 from .processes.worker import BACKLOG, Worker
-from .telemetry.logs import Log
+from .settings import Settings
 from .telemetry.registry import Telemetry
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to serve. While `queue` photos wait in all workers, no more are taken."""
-
-    models: Mapping[str, str]
-    host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 1
-    threads: int = 2
-    queue: int = 32
-    seconds: float = 10.0  # for an answer
-    grace: float = 1.0  # seconds in which requests are still taken after the service was told to end
-    access: Access = field(default_factory=Access)
-    bounds: Bounds = field(default_factory=Bounds)
-    limits: Limits = field(default_factory=Limits)
-    log: Log = field(default_factory=Log)
-
-
-def serve(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; `ready` is told the address once all models answer.
+def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; `on_ready` is called with the address once all models answer.
 
     Raises LapelError where the address cannot be had or a model cannot be loaded.
     """
     listening = _listen(settings.host, settings.port)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{listening.getsockname()[1]}"
-    say_ready = partial(ready, address)
-    telemetry = Telemetry(ROUTES, list(settings.models), settings.workers)
+    announce = partial(on_ready, address)
+    telemetry = Telemetry(LABELS, list(settings.models), settings.workers)
 
-    def start(number: int, channel: Channel, lost: Callable[[], None]) -> None:
-        tell = partial(channel.say, {"say": "ready"})
-        _run(Worker(settings, telemetry, number=number, ready=tell, channel=channel, lost=lost).live())
+    def start(number: int, channel: Channel, on_close: Callable[[], None]) -> None:
+        ready = partial(channel.send, {"type": "ready"})
+        _run(
+            Worker(
+                settings, telemetry, number=number, on_ready=ready, channel=channel, on_close=on_close
+            ).run()
+        )
 
     if settings.workers == 1:
-        _run(Worker(settings, telemetry, ready=say_ready, listening=listening).live())
+        _run(Worker(settings, telemetry, on_ready=announce, listening=listening).run())
     elif hasattr(os, "fork"):
-        Supervisor(settings.workers, listening, start, say_ready, settings.log, settings.grace).live()
+        Supervisor(settings.workers, listening, start, announce, settings.grace).run()
     else:
         raise LapelError("Several workers need a system that can fork.", "Serve with --workers 1.")
 

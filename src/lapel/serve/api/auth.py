@@ -10,51 +10,51 @@ from urllib.parse import urlsplit
 from ..http.messages import HttpError, Request, Response
 
 _METHODS = "GET, HEAD, POST, OPTIONS"
-_HERE = {"localhost", "127.0.0.1", "::1"}
+_LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
-class Access:
+class Auth:
     """Who may use the service.
 
-    Without a token, whoever reaches it may; with `local`, only under a name of this machine, since a page
-    elsewhere can give this machine a name of its own. `origins` are the pages elsewhere that may ask.
+    Without a token, whoever reaches it may; with `local_only`, only under a name of this machine, since a
+    page elsewhere can give this machine a name of its own. `origins` are the pages elsewhere that may ask.
     """
 
     token: str = ""
-    local: bool = False
+    local_only: bool = False
     origins: frozenset[str] = frozenset()
 
     def check(self, request: Request) -> None:
         """Raise HttpError where this request may not be answered."""
         headers = request.headers
         host = headers.get("host", "")
-        if self.local and _machine(host) not in _HERE:
+        if self.local_only and _host_name(host) not in _LOCAL_NAMES:
             raise HttpError(
-                403,
+                "host_forbidden",
                 f'"{host[:100]}" is no name of this machine, and only this machine may ask without a token.',
                 "Ask localhost, or start the service with --token, or with --no-auth.",
             )
         origin = headers.get("origin", "null" if headers.get("sec-fetch-site") == "cross-site" else "")
         if origin and origin.partition("://")[2] != host and origin not in self.origins:
             raise HttpError(
-                403,
+                "origin_forbidden",
                 f"Pages of {origin[:100]} may not ask here.",
                 f"Allow them: --allow-origin {origin[:100]}",
             )
         if self.token:
-            given = headers.get("authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode("latin-1"), self.token.encode()):
+            sent = headers.get("authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(sent.encode("latin-1"), self.token.encode()):
                 raise HttpError(
-                    401,
-                    "A token is needed." if not given else "This is not the token.",
+                    "token_wrong" if sent else "token_missing",
+                    "A token is needed." if not sent else "This is not the token.",
                     "Send it as: Authorization: Bearer TOKEN",
                     {"WWW-Authenticate": "Bearer"},
                 )
 
     def preflight(self, request: Request) -> Response:
         """What a browser asks before it lets a page elsewhere send more than a form could."""
-        if not self.shared(request):
+        if not self.cors_headers(request):
             return Response(204)
         return Response(
             204,
@@ -69,7 +69,7 @@ class Access:
             ),
         )
 
-    def shared(self, request: Request) -> tuple[tuple[str, str], ...]:
+    def cors_headers(self, request: Request) -> tuple[tuple[str, str], ...]:
         """The headers that let a page of an allowed origin read the answer."""
         origin = request.headers.get("origin", "")
         if origin not in self.origins:
@@ -82,7 +82,7 @@ class Access:
 
 
 @lru_cache(64)
-def _machine(host: str) -> str | None:
+def _host_name(host: str) -> str | None:
     """The name in a Host header, without the port."""
     try:
         return urlsplit(f"//{host}").hostname

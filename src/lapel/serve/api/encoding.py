@@ -15,7 +15,7 @@ _WORTH_PACKING = 1024  # bytes; less is hardly made smaller
 _FEW = 16 * 1024  # bytes of JSON that can do no harm, whatever they say
 
 
-def inflated(request: Request, limit: int) -> bytes:
+def unpack(request: Request, limit: int) -> bytes:
     """The body of a request, unpacked where it came packed.
 
     Raises HttpError: 413 where it would have more than `limit` bytes, 415 for a packing that is not known,
@@ -26,7 +26,7 @@ def inflated(request: Request, limit: int) -> bytes:
         return request.body
     if encoding not in _WINDOWS:
         raise HttpError(
-            415,
+            "encoding_unsupported",
             f"The body is packed as {encoding[:60]!r}; gzip and deflate are unpacked here.",
             headers={"Accept-Encoding": ", ".join(_WINDOWS)},
         )
@@ -34,31 +34,35 @@ def inflated(request: Request, limit: int) -> bytes:
     try:
         body = unpacker.decompress(request.body, limit + 1)
     except zlib.error as error:
-        raise HttpError(400, f"The body is not {encoding}, as its header says ({error}).") from error
+        raise HttpError(
+            "invalid_body", f"The body is not {encoding}, as its header says ({error})."
+        ) from error
     if len(body) > limit:
         raise HttpError(
-            413, f"Unpacked, the body has more than {limit:,} bytes.", "Send fewer or smaller photos at once."
+            "body_too_large",
+            f"Unpacked, the body has more than {limit:,} bytes.",
+            "Send fewer or smaller photos at once.",
         )
     if not unpacker.eof or unpacker.unused_data:
         wrong = "goes on after its end" if unpacker.eof else "is cut off"
-        raise HttpError(400, f"The body is packed as {encoding}, but {wrong}.")
+        raise HttpError("invalid_body", f"The body is packed as {encoding}, but {wrong}.")
     return body
 
 
-def packed(request: Request, response: Response) -> Response:
+def pack(request: Request, response: Response) -> Response:
     """The answer, packed where the client asks for that and it is worth while."""
     if len(response.body) < _WORTH_PACKING or "accept-encoding" not in request.headers:
         return response
-    encoding = _accepted(request.headers["accept-encoding"])
+    encoding = _choose_encoding(request.headers["accept-encoding"])
     if encoding is None:
         return response
     # The first level: for numbers, the others take several times as long and save next to nothing.
-    pack = gzip.compress if encoding == "gzip" else zlib.compress
+    compress = gzip.compress if encoding == "gzip" else zlib.compress
     headers = (*response.headers, ("Content-Encoding", encoding))
-    return Response(response.status, pack(response.body, 1), response.type, headers)
+    return Response(response.status, compress(response.body, 1), response.type, headers)
 
 
-def _accepted(header: str) -> str | None:
+def _choose_encoding(header: str) -> str | None:
     """The packing to use, of those that the client names and does not rule out with q=0."""
     for choice in header.lower().split(","):
         encoding, _, weight = choice.partition(";")
@@ -76,9 +80,11 @@ def read_json(text: bytes, most: int) -> Any:
     """
     if len(text) > _FEW and sum(map(text.count, (b",", b"[", b"{"))) > most:
         raise HttpError(
-            413, f"The JSON has more parts than the {most:,} that are read.", "Send less at once."
+            "body_too_complex",
+            f"The JSON has more parts than the {most:,} that are read.",
+            "Send less at once.",
         )
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise HttpError(400, f"The body is not valid JSON ({error}).") from error
+        raise HttpError("invalid_body", f"The body is not valid JSON ({error}).") from error

@@ -6,10 +6,9 @@ extensions there are binary tensors, classification, the model's configuration a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,77 +17,66 @@ from ..._version import __version__
 from ...errors import PictureError
 from ...picture import Picture
 from ...tagger import Tag, Tagger
-from ..http.messages import HttpError, Request, Response, check_method, json_response
-from ..inference.batcher import LARGEST, Batcher, Seen
+from ..http.messages import HttpError, Request, Response, json_response
+from ..inference.batcher import MAX_PHOTOS, Batcher, Prediction
 from ..inference.models import Models
-from .encoding import packed, read_json
-from .tensors import INPUT, Output, Takes, Tensor, classification, read_question, write_answer
+from .budget import Budget
+from .encoding import read_json
+from .status import Status
+from .tensors import (
+    INPUT,
+    Output,
+    Signature,
+    Tensor,
+    classification,
+    read_infer_request,
+    write_infer_answer,
+)
 
-Handler: TypeAlias = Callable[..., Awaitable[Response]]
+if TYPE_CHECKING:
+    from . import inference_shapes as shapes
 
-_VERSION = "1"  # of every model: a file is one model
+_VERSION: Literal["1"] = "1"  # of every model: a file is one model
 _EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository")
-_OUTPUTS = {"probabilities": "FP32", "label": "BYTES", "accepted": "BOOL", "reason": "BYTES"}
-_CONFIG_TYPES = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "BOOL": "TYPE_BOOL"}
-_MODEL = "/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?"
-_REPOSITORY = "/v2/repository/models/(?P<model>[^/]+)"
+_OUTPUTS: dict[shapes.OutputName, shapes.DataType] = {
+    "probabilities": "FP32",
+    "label": "BYTES",
+    "accepted": "BOOL",
+    "reason": "BYTES",
+}
+_OUTPUT_TYPES = dict[str, str](_OUTPUTS.items())
+_CONFIG_TYPES: dict[shapes.DataType, shapes.ConfigType] = {
+    "FP32": "TYPE_FP32",
+    "BYTES": "TYPE_STRING",
+    "BOOL": "TYPE_BOOL",
+}
 _LENGTH = "Inference-Header-Content-Length"
 _PARTS = 1000  # of the JSON of requests that hold no photos
 
 
 @dataclass
-class V2:
-    """All that is answered under /v2.
-
-    `left` says how many seconds a request has yet, `ready` whether the service is, and `unpacked` gives the
-    body of a request. `tagged` is told what came of each photo, under the name of its model.
-    """
+class OpenInference:
+    """Answers what is under /v2; `on_tag` is called with the model's name and what came of each photo."""
 
     models: Models
     batcher: Batcher
-    left: Callable[[Request], float]
-    ready: Callable[[], bool]
-    unpacked: Callable[[Request], Awaitable[bytes]]
-    tagged: Callable[[str, Tag | PictureError], None] = lambda _model, _tag: None
-    _routes: list[tuple[str, re.Pattern[str], Handler]] = field(default_factory=list)
+    budget: Budget
+    status: Status
+    on_tag: Callable[[str, Tag | PictureError], None]
 
-    def __post_init__(self) -> None:
-        routes: list[tuple[str, str, Handler]] = [
-            ("POST", f"{_MODEL}/infer", self._infer),
-            ("GET", "/v2", self._server),
-            ("GET", "/v2/health/live", self._live),
-            ("GET", "/v2/health/ready", self._ready),
-            ("GET", _MODEL, self._metadata),
-            ("GET", f"{_MODEL}/ready", self._model_ready),
-            ("GET", f"{_MODEL}/config", self._config),
-            ("POST", "/v2/repository/index", self._index),
-            ("POST", f"{_REPOSITORY}/load", self._load),
-            ("POST", f"{_REPOSITORY}/unload", self._unload),
-        ]
-        self._routes = [(method, re.compile(path), handler) for method, path, handler in routes]
-
-    async def answer(self, request: Request) -> Response:
-        """Answer a request to /v2 or below. Raises HttpError, and ModelError where a model fails."""
-        for method, path, handler in self._routes:
-            found = path.fullmatch(request.path)
-            if not found:
-                continue
-            check_method(request, method)
-            return packed(request, await handler(request, **found.groupdict()))
-        raise HttpError(404, f"There is nothing at {request.path[:200]}.", "See /v2/models/NAME.")
-
-    async def _infer(self, request: Request, model: str, version: str | None) -> Response:
+    async def infer(self, request: Request, model: str, version: str | None = None) -> Response:
+        """What a model answers."""
         tagger = self._tagger(model, version)
-        takes = Takes(tagger.card.picture.shape, LARGEST, _OUTPUTS)
-        body = await self.unpacked(request)
-        question = read_question(body, request.headers.get(_LENGTH.lower()), takes)
-        tags, probabilities = await self._tags(request, model, tagger, question.photos)
-        about = {"id": question.id or request.id, "model_name": model, "model_version": _VERSION}
+        signature = Signature(tagger.card.picture.shape, MAX_PHOTOS, _OUTPUT_TYPES)
+        body = await self.budget.unpack(request)
+        wanted = read_infer_request(body, request.headers.get(_LENGTH.lower()), signature)
+        tags, probabilities = await self._tags(request, model, tagger, wanted.photos)
+        about = {"id": wanted.id or request.id, "model_name": model, "model_version": _VERSION}
         tensors = [
             Tensor(output.name, _values(output, tagger, tags, probabilities), output.binary)
-            for output in question.outputs
+            for output in wanted.outputs
         ]
-        answer, length = write_answer(about, tensors)
+        answer, length = write_infer_answer(about, tensors)
         if length is None:
             return Response(body=answer)
         return Response(body=answer, type="application/octet-stream", headers=((_LENGTH, str(length)),))
@@ -97,104 +85,130 @@ class V2:
         self, request: Request, model: str, tagger: Tagger, photos: Sequence[bytes | Picture]
     ) -> tuple[list[Tag], NDArray[np.float32]]:
         """What the model answers. A photo that cannot be read ends it: there is no place for an error."""
-        seen: list[Seen] = []
+        predictions: list[Prediction] = []
         refusal: HttpError | None = None
-        for place, one in enumerate(await self.batcher.ask(tagger, photos, self.left(request))):
+        for place, one in enumerate(
+            await self.batcher.predict(tagger, photos, self.budget.seconds_left(request))
+        ):
             if isinstance(one, PictureError):
-                self.tagged(model, one)
-                told = f'Photo {place} of "{INPUT}", counted from 0: {one.message.removeprefix("bytes: ")}'
-                refusal = refusal or HttpError(400, told, one.hint)
+                self.on_tag(model, one)
+                text = f'Photo {place} of "{INPUT}", counted from 0: {one.message.removeprefix("bytes: ")}'
+                refusal = refusal or HttpError("photo_unreadable", text, one.hint)
             else:
-                seen.append(one)
+                predictions.append(one)
         if refusal:
             raise refusal
-        probabilities = np.array([one.probabilities for one in seen])
-        tags = tagger.tags([""] * len(seen), probabilities, np.array([one.rejected for one in seen]))
+        probabilities = np.array([one.probabilities for one in predictions])
+        tags = tagger.tags(
+            [""] * len(predictions), probabilities, np.array([one.rejected for one in predictions])
+        )
         for tag in tags:
-            self.tagged(model, tag)
+            self.on_tag(model, tag)
         return tags, probabilities
 
     def _tagger(self, model: str, version: str | None) -> Tagger:
         tagger = self.models.tagger(model)
         if version not in (None, _VERSION):
-            raise HttpError(404, f'The model "{model}" has no version {version[:60]!r}; it has {_VERSION}.')
+            raise HttpError(
+                "version_unknown", f'The model "{model}" has no version {version[:60]!r}; it has {_VERSION}.'
+            )
         return tagger
 
-    async def _server(self, _request: Request) -> Response:
-        return json_response({"name": "lapel", "version": __version__, "extensions": _EXTENSIONS})
+    async def server(self, _request: Request) -> Response:
+        """What this server is."""
+        answer: shapes.Server = {
+            "name": "lapel",
+            "version": __version__,
+            "extensions": list(_EXTENSIONS),
+        }
+        return json_response(answer)
 
-    async def _live(self, _request: Request) -> Response:
-        return json_response({"live": True})
+    async def live(self, request: Request) -> Response:
+        """As /health/live."""
+        return await self.status.live(request)
 
-    async def _ready(self, _request: Request) -> Response:
-        ready = self.ready()
-        return json_response({"ready": ready}, 200 if ready else 503)
+    async def ready(self, request: Request) -> Response:
+        """As /health/ready."""
+        return await self.status.ready(request)
 
-    async def _model_ready(self, _request: Request, model: str, version: str | None) -> Response:
+    async def model_ready(self, _request: Request, model: str, version: str | None = None) -> Response:
+        """Whether a model answers: 503 where it has been put away."""
         self._tagger(model, version)
-        return json_response({"name": model, "ready": True})
+        answer: shapes.ModelReady = {"name": model, "ready": True}
+        return json_response(answer)
 
-    async def _metadata(self, _request: Request, model: str, version: str | None) -> Response:
+    async def metadata(self, _request: Request, model: str, version: str | None = None) -> Response:
+        """The inputs and outputs of a model."""
         tagger = self._tagger(model, version)
-        outputs = [
+        outputs: list[shapes.OutputMetadata] = [
             {"name": name, "datatype": kind, "shape": [-1, *_row(name, tagger)]}
             for name, kind in _OUTPUTS.items()
         ]
-        return json_response(
-            {
-                "name": model,
-                "versions": [_VERSION],
-                "platform": "onnxruntime_onnx",
-                "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *tagger.card.picture.shape]}],
-                "outputs": outputs,
-            }
-        )
+        answer: shapes.ModelMetadata = {
+            "name": model,
+            "versions": [_VERSION],
+            "platform": "onnxruntime_onnx",
+            "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *tagger.card.picture.shape]}],
+            "outputs": outputs,
+        }
+        return json_response(answer)
 
-    async def _config(self, _request: Request, model: str, version: str | None) -> Response:
+    async def config(self, _request: Request, model: str, version: str | None = None) -> Response:
+        """A model's configuration, as Triton writes it."""
         tagger = self._tagger(model, version)
-        outputs = [
+        outputs: list[shapes.OutputConfig] = [
             {"name": name, "data_type": _CONFIG_TYPES[kind], "dims": _row(name, tagger)}
             for name, kind in _OUTPUTS.items()
         ]
-        return json_response(
-            {
-                "name": model,
-                "platform": "onnxruntime_onnx",
-                "backend": "onnxruntime",
-                "max_batch_size": LARGEST,
-                "input": [{"name": INPUT, "data_type": "TYPE_UINT8", "dims": tagger.card.picture.shape}],
-                "output": outputs,
-            }
-        )
+        answer: shapes.ModelConfig = {
+            "name": model,
+            "platform": "onnxruntime_onnx",
+            "backend": "onnxruntime",
+            "max_batch_size": MAX_PHOTOS,
+            "input": [{"name": INPUT, "data_type": "TYPE_UINT8", "dims": list(tagger.card.picture.shape)}],
+            "output": outputs,
+        }
+        return json_response(answer)
 
-    async def _index(self, request: Request) -> Response:
-        only_ready = (await self._said(request)).get("ready") is True
-        entries = []
+    async def index(self, request: Request) -> Response:
+        """Which models there are."""
+        only_ready = (await self._read_object(request)).get("ready") is True
+        entries: list[shapes.IndexEntry] = []
         for name in self.models.names:
             ready = self.models.get(name).ready
-            state, reason = ("READY", "") if ready else ("UNAVAILABLE", "unloaded")
-            if ready or not only_ready:
-                entries.append({"name": name, "version": _VERSION, "state": state, "reason": reason})
+            if ready:
+                entries.append({"name": name, "version": _VERSION, "state": "READY", "reason": ""})
+            elif not only_ready:
+                entries.append(
+                    {"name": name, "version": _VERSION, "state": "UNAVAILABLE", "reason": "unloaded"}
+                )
         return json_response(entries)
 
-    async def _load(self, request: Request, model: str) -> Response:
-        if (await self._said(request)).get("parameters"):
-            raise HttpError(400, "A model is loaded from its own file, as it is: no parameters are taken.")
+    async def load(self, request: Request, model: str) -> Response:
+        """Load the file of a model again, in all workers."""
+        if (await self._read_object(request)).get("parameters"):
+            raise HttpError(
+                "parameters_unsupported",
+                "A model is loaded from its own file, as it is: no parameters are taken.",
+            )
         await self.models.load(model)
         return Response()
 
-    async def _unload(self, request: Request, model: str) -> Response:
-        await self._said(request)
+    async def unload(self, request: Request, model: str) -> Response:
+        """Put a model away, in all workers."""
+        await self._read_object(request)
         await self.models.unload(model)
         return Response()
 
-    async def _said(self, request: Request) -> dict[str, Any]:
+    async def _read_object(self, request: Request) -> dict[str, Any]:
         """The JSON object of a request; without a body it is empty."""
-        body = await self.unpacked(request)
-        said = read_json(body, _PARTS) if body else {}
-        if not isinstance(said, dict):
-            raise HttpError(400, f"The body should be a JSON object; it is a {type(said).__name__}.")
-        return said
+        body = await self.budget.unpack(request)
+        data = read_json(body, _PARTS) if body else {}
+        if not isinstance(data, dict):
+            raise HttpError(
+                "invalid_body", f"The body should be a JSON object; it is a {type(data).__name__}."
+            )
+        return data
 
 
 def _row(output: str, tagger: Tagger) -> list[int]:

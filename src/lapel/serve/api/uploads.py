@@ -20,26 +20,26 @@ _HINT = (
 )
 
 
-def photos_of(body: bytes, content_type: str, most: int) -> list[tuple[str, bytes]]:
+def read_photos(body: bytes, content_type: str, most: int) -> list[tuple[str, bytes]]:
     """The photos in a body of this type, each with its name: at least one and at most `most`.
 
     Raises HttpError where the body is something else, or more.
     """
     kind, options = multipart.parse_options_header(content_type)
     if kind == "multipart/form-data":
-        photos = _from_form(body, options.get("boundary", ""), most)
+        photos = _read_form(body, options.get("boundary", ""), most)
     elif kind == "application/json":
-        photos = _from_json(body, most)
+        photos = _read_json(body, most)
     elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
         photos = [("photo", body)] if body else []
     else:
-        raise HttpError(415, f"A body of type {kind} is not read here.", _HINT)
+        raise HttpError("media_type_unsupported", f"A body of type {kind} is not read here.", _HINT)
     if not photos:
-        raise HttpError(400, "There is no photo in the request.", _HINT)
+        raise HttpError("no_photo", "There is no photo in the request.", _HINT)
     return photos
 
 
-def _from_form(body: bytes, boundary: str, most: int) -> list[tuple[str, bytes]]:
+def _read_form(body: bytes, boundary: str, most: int) -> list[tuple[str, bytes]]:
     photos: list[tuple[str, bytes]] = []
     try:
         with multipart.PushMultipartParser(boundary, max_segment_count=most + _FORM_PARTS) as parser:
@@ -53,29 +53,33 @@ def _from_form(body: bytes, boundary: str, most: int) -> list[tuple[str, bytes]]
                 elif part.filename is not None or (part.content_type or "").startswith("image/"):
                     photos.append((_name(part.filename or part.name), b"".join(chunks)))
     except multipart.ParserLimitReached as error:
-        raise HttpError(413, f"The form has too many parts, or too long headers ({error}).") from error
+        raise HttpError(
+            "body_too_complex", f"The form has too many parts, or too long headers ({error})."
+        ) from error
     except multipart.MultipartError as error:
-        raise HttpError(400, f"The form is damaged or cut off ({error}).", _HINT) from error
+        raise HttpError("invalid_body", f"The form is damaged or cut off ({error}).", _HINT) from error
     return photos
 
 
-def _from_json(body: bytes, most: int) -> list[tuple[str, bytes]]:
+def _read_json(body: bytes, most: int) -> list[tuple[str, bytes]]:
     data = read_json(body, _ENTRY * (most + 1))
     photos = data.get("photos") if isinstance(data, dict) else None
     if not isinstance(photos, list):
-        raise HttpError(400, 'Expected {"photos": [...]} with photos in base64.', _HINT)
+        raise HttpError("invalid_body", 'Expected {"photos": [...]} with photos in base64.', _HINT)
     if len(photos) > most:
-        raise HttpError(413, f"{len(photos):,} photos in one request; at most {most:,} are taken.")
-    return [_from_entry(place, photo) for place, photo in enumerate(photos)]
+        raise HttpError(
+            "too_many_photos", f"{len(photos):,} photos in one request; at most {most:,} are taken."
+        )
+    return [_read_entry(place, photo) for place, photo in enumerate(photos)]
 
 
-def _from_entry(place: int, photo: Any) -> tuple[str, bytes]:
+def _read_entry(place: int, photo: Any) -> tuple[str, bytes]:
     entry = {"data": photo} if isinstance(photo, str) else photo
     name = entry.get("name", f"photo {place + 1}") if isinstance(entry, dict) else None
     data = entry.get("data") if isinstance(entry, dict) else None
     if not isinstance(data, str) or not isinstance(name, str):
         raise HttpError(
-            400,
+            "invalid_body",
             f'Photo {place + 1} is not a text in base64, or {{"name": …, "data": …}} of two texts.',
             _HINT,
         )
@@ -84,7 +88,7 @@ def _from_entry(place: int, photo: Any) -> tuple[str, bytes]:
             data.partition(",")[2] if data.startswith("data:") else data, validate=True
         )
     except (binascii.Error, ValueError) as error:
-        raise HttpError(400, f"Photo {place + 1} is not base64 ({error}).", _HINT) from error
+        raise HttpError("invalid_body", f"Photo {place + 1} is not base64 ({error}).", _HINT) from error
 
 
 def _name(text: str) -> str:

@@ -10,18 +10,20 @@ from urllib.parse import parse_qsl
 import orjson
 
 from ...errors import LapelError
+from .codes import CODES, Code
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class HttpError(LapelError):
-    """A request that is not answered as asked: with a status, a message and a hint."""
+    """A request that is not answered as asked: a code, which says the status, a message and a hint."""
 
     def __init__(
-        self, status: int, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+        self, code: Code, message: str, hint: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message, hint)
-        self.status = status
+        self.code = code
+        self.status = CODES[code].status
         self.headers = dict(headers or {})
 
 
@@ -70,10 +72,9 @@ class Bounds:
     write_seconds: float = 20.0  # for a client to read its answer
     pause: float = 0.035  # before those are answered for whom there is no room: most ask again at once
 
-
-def json_response(data: Any, status: int = 200, headers: Headers = ()) -> Response:
-    """Plain data as JSON, not to be kept by anyone on the way."""
-    return Response(status, orjson.dumps(data), headers=(("Cache-Control", "no-store"), *headers))
+    def seconds_for(self, length: int) -> float:
+        """How long the body of a request may take to come."""
+        return self.body_seconds + length / self.least_rate
 
 
 class Service(Protocol):
@@ -85,24 +86,35 @@ class Service(Protocol):
     async def answer(self, request: Request) -> Response:
         """Answer; this must not raise."""
 
-    def failure(self, error: HttpError, request: Request) -> Response:
+    def error_response(self, error: HttpError, request: Request) -> Response:
         """An error as the answer to a request."""
 
-    def sent(self, request: Request, status: int) -> None:
-        """Be told of each answer."""
+    def record_answer(self, request: Request, status: int) -> None:
+        """Called for each answer that is sent."""
 
-    def refused(self, reason: str) -> None:
-        """Be told, by one word, what was not taken on."""
-
-
-def check_method(request: Request, method: str) -> None:
-    """Raise HttpError (405) where an address takes another method; HEAD is answered as GET is."""
-    if request.method != method and (request.method, method) != ("HEAD", "GET"):
-        raise HttpError(
-            405, f"{request.path} takes {method}, not {request.method}.", headers={"Allow": method}
-        )
+    def record_refusal(self, reason: str) -> None:
+        """Called with one word for what was not taken on."""
 
 
-def busy(message: str) -> HttpError:
-    """What those are told who come when there is no room."""
-    return HttpError(503, message, "Try again soon.", {"Retry-After": "1"})
+def is_refusal_for_now(response: Response) -> bool:
+    """Whether the client is to ask again: such answers wait for `Bounds.pause`."""
+    return response.status == 503 and "Retry-After" in dict(response.headers)
+
+
+def json_response(data: Any, status: int = 200, headers: Headers = ()) -> Response:
+    """Plain data as JSON, not to be kept by anyone on the way."""
+    return Response(status, orjson.dumps(data), headers=(("Cache-Control", "no-store"), *headers))
+
+
+def busy(code: Code, message: str) -> HttpError:
+    """The error for those who come when there is no room."""
+    return HttpError(code, message, "Try again soon.", {"Retry-After": "1"})
+
+
+def body_too_large(limit: int) -> HttpError:
+    """The error for a body of more than `limit` bytes."""
+    return HttpError(
+        "body_too_large",
+        f"The request has more than {limit:,} bytes.",
+        "Send fewer or smaller photos at once.",
+    )

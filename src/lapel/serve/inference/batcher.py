@@ -1,4 +1,4 @@
-"""The batcher: photos wait in one line, and threads label them, as many at a time as are there.
+"""The batcher: photos wait in one queue, and threads label them, as many at a time as are there.
 
 Nobody waits for a batch to fill: a thread takes what has come while it was busy. Decoding and the network
 leave Python's lock, so that two threads keep two cores busy. Only pictures that need no decoding, for a model
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,14 @@ from ..http.messages import HttpError, busy
 
 T = TypeVar("T")
 
-LARGEST = 256  # photos in one request
+MAX_PHOTOS: Final = 256  # in one request
 _BATCH = 32  # photos that one thread takes at once
-_LIGHT = 0.002  # seconds that the event loop may give to one question
-_WEIGHT = 512 * 1024  # bytes of encoded photos that one thread takes at once; one photo may have more
+_INLINE_SECONDS = 0.002  # that the event loop may give to one request
+_BATCH_BYTES = 512 * 1024  # of encoded photos that one thread takes at once; one photo may have more
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Prediction:
     """What the model saw of a photo, and what it answered: the shares of the classes and of the rejects."""
 
     picture: Picture
@@ -46,42 +47,42 @@ class Seen:
 class _Job:
     """What one thread does at one time: label a photo, or anything else."""
 
-    question: _Question
-    photo: bytes | Picture | Callable[[], Any]
+    group: _Group
+    work: bytes | Picture | Callable[[], Any]
     since: float
-    taken: bool = False  # by a thread
-    freed: bool = False  # its place in the line is given away
-    found: Any = None
+    started: bool = False  # by a thread
+    released: bool = False  # its place in the queue is given away
+    result: Any = None
 
 
 @dataclass(slots=True, eq=False)
-class _Question:
+class _Group:
     """Jobs that came together; the answer is there when all are done."""
 
     tagger: Tagger | None
-    answered: asyncio.Future[None]
-    left: int
+    done: asyncio.Future[None]
+    remaining: int
     jobs: list[_Job] = field(default_factory=list)
-    unwanted: bool = False  # nobody waits for it any more
+    abandoned: bool = False  # nobody waits for it any more
 
 
-Batched: TypeAlias = (
-    "Callable[[int, float, float], None]"  # told: jobs, seconds that the oldest waited, seconds
-)
+# Called with the number of jobs, the seconds that the oldest waited, and the seconds that they took.
+BatchObserver: TypeAlias = Callable[[int, float, float], None]
 
 
 @dataclass
 class Batcher:
-    """A bounded line before a few threads. All but the threads' own work happens in the event loop."""
+    """A bounded queue before a few threads. All but the threads' own work happens in the event loop."""
 
     threads: int = 2
-    most: int = 32  # while so many photos wait or are worked on, no more are taken
-    batched: Batched = lambda _size, _waited, _ran: None
-    refused: Callable[[str], None] = lambda _reason: None
-    waiting: int = 0  # photos, those that are being worked on included
-    _line: SimpleQueue[_Job | None] = field(default_factory=SimpleQueue)
-    _near: list[_Job] = field(default_factory=list)  # for the event loop itself
-    _pace: dict[int, float] = field(default_factory=dict)  # seconds a picture, by the id of its tagger
+    capacity: int = 32  # while so many photos wait or are worked on, no more are taken
+    on_batch: BatchObserver = lambda _size, _waited, _ran: None
+    on_refusal: Callable[[str], None] = lambda _reason: None
+    pending: int = 0  # photos that wait or are being worked on
+    _queue: SimpleQueue[_Job | None] = field(default_factory=SimpleQueue)
+    _inline: list[_Job] = field(default_factory=list)  # for the event loop itself
+    # Seconds a picture; a model's pace goes with the model, so that no other is taken for it.
+    _paces: WeakKeyDictionary[Tagger, float] = field(default_factory=WeakKeyDictionary)
     _workers: list[Thread] = field(default_factory=list)
 
     def start(self) -> None:
@@ -95,159 +96,168 @@ class Batcher:
     def stop(self) -> None:
         """End the threads, when they have done what waits."""
         for _ in self._workers:
-            self._line.put(None)
+            self._queue.put(None)
         for worker in self._workers:
             worker.join()
+        self._workers.clear()
 
     def admit(self, count: int = 1) -> None:
-        """Raise HttpError where photos cannot be taken: 503 while the line is full, 413 for too many at once.
+        """Raise HttpError for photos that cannot be taken: 503 while the queue is full, 413 for too many.
 
-        The line is full once `most` wait, so it may grow longer than that by the photos of one request.
+        The queue is full once `capacity` wait, so it may grow longer than that by the photos of one request.
         """
-        if count > LARGEST:
+        if count > MAX_PHOTOS:
             raise HttpError(
-                413, f"{count:,} photos in one request; at most {LARGEST} are taken.", "Send fewer at once."
+                "too_many_photos",
+                f"{count:,} photos in one request; at most {MAX_PHOTOS} are taken.",
+                "Send fewer at once.",
             )
-        if self.waiting >= self.most:
-            self.refused("photos")
-            raise busy("There is more to do than can be done.")
+        if self.pending >= self.capacity:
+            self.on_refusal("photos")
+            raise busy("queue_full", "There is more to do than can be done.")
 
-    async def ask(
+    async def predict(
         self, tagger: Tagger, photos: Sequence[bytes | Picture], seconds: float
-    ) -> list[Seen | PictureError]:
+    ) -> list[Prediction | PictureError]:
         """What the model answers for photos: the bytes of files, or pictures as the model sees them.
 
-        Raises HttpError: 503 where the line is full, 504 where the seconds are over. Raises ModelError where
+        Raises HttpError: 503 where the queue is full, 504 where the seconds are over. Raises ModelError where
         the model fails.
         """
-        return await self._asked(tagger, photos, seconds) if photos else []
+        return await self._submit(tagger, photos, seconds) if photos else []
 
     async def run(self, work: Callable[[], T], seconds: float) -> T:
         """Do anything else on one of the threads, in its turn; it counts as one photo."""
-        [result] = await self._asked(None, [work], seconds)
+        [result] = await self._submit(None, [work], seconds)
         answer: T = result
         return answer
 
-    async def _asked(
-        self, tagger: Tagger | None, things: Sequence[bytes | Picture | Callable[[], Any]], seconds: float
+    async def _submit(
+        self, tagger: Tagger | None, works: Sequence[bytes | Picture | Callable[[], Any]], seconds: float
     ) -> list[Any]:
-        self.admit(len(things))
+        self.admit(len(works))
         loop = asyncio.get_running_loop()
-        question = _Question(tagger, loop.create_future(), len(things))
+        group = _Group(tagger, loop.create_future(), len(works))
         now = time.perf_counter()
-        question.jobs = [_Job(question, thing, now) for thing in things]
-        self.waiting += len(things)
-        if near := self._is_light(question):
-            if not self._near:
-                loop.call_soon(self._answer_near)
-            self._near += question.jobs
+        group.jobs = [_Job(group, work, now) for work in works]
+        self.pending += len(works)
+        if inline := self._runs_inline(group):
+            if not self._inline:
+                loop.call_soon(self._run_inline)
+            self._inline += group.jobs
         else:
-            for job in question.jobs:
-                self._line.put(job)
+            for job in group.jobs:
+                self._queue.put(job)
         try:
             # The event loop would not come to look at the clock before it has answered by itself.
-            async with asyncio.timeout(None if near else seconds):
-                await question.answered
+            async with asyncio.timeout(None if inline else seconds):
+                await group.done
         except TimeoutError as error:
-            self.refused("deadline")
-            raise HttpError(504, f"There was no answer within {seconds:.3g} seconds.") from error
+            self.on_refusal("deadline")
+            raise HttpError(
+                "deadline_exceeded", f"There was no answer within {seconds:.3g} seconds."
+            ) from error
         finally:
-            if question.left:
-                self._give_up(question)
-        for job in question.jobs:
-            if isinstance(job.found, Exception) and not isinstance(job.found, PictureError):
-                raise job.found
-        return [job.found for job in question.jobs]
+            if group.remaining:
+                self._abandon(group)
+        for job in group.jobs:
+            if isinstance(job.result, Exception) and not isinstance(job.result, PictureError):
+                raise job.result
+        return [job.result for job in group.jobs]
 
-    def _is_light(self, question: _Question) -> bool:
+    def _runs_inline(self, group: _Group) -> bool:
         """Whether the event loop may answer by itself: nothing to decode, and little to compute."""
-        pace = self._pace.get(id(question.tagger), _LIGHT)
-        return pace * question.left < _LIGHT and all(
-            isinstance(job.photo, np.ndarray) for job in question.jobs
+        if group.tagger is None:
+            return False
+        pace = self._paces.get(group.tagger, _INLINE_SECONDS)
+        return pace * group.remaining < _INLINE_SECONDS and all(
+            isinstance(job.work, np.ndarray) for job in group.jobs
         )
 
-    def _answer_near(self) -> None:
-        batch, self._near = self._near, []
-        self._deliver(batch, *_labelled(batch))
+    def _run_inline(self) -> None:
+        batch, self._inline = self._inline, []
+        self._deliver(batch, *_run_batch(batch))
 
-    def _give_up(self, question: _Question) -> None:
+    def _abandon(self, group: _Group) -> None:
         """Free the places of what no thread has taken yet."""
-        question.unwanted = True
-        for job in question.jobs:
-            if not job.taken:
-                self._free(job)
+        group.abandoned = True
+        for job in group.jobs:
+            if not job.started:
+                self._release(job)
 
-    def _free(self, job: _Job) -> None:
-        if not job.freed:
-            job.freed = True
-            self.waiting -= 1
+    def _release(self, job: _Job) -> None:
+        if not job.released:
+            job.released = True
+            self.pending -= 1
 
     def _deliver(self, batch: list[_Job], waited: float, ran: float) -> None:
         for job in batch:
-            question = job.question
-            self._free(job)
-            question.left -= 1
-            if not question.left and not question.answered.done():
-                question.answered.set_result(None)
-        if all(isinstance(job.photo, np.ndarray) for job in batch):
-            tagger, seconds = batch[0].question.tagger, ran / len(batch)
-            self._pace[id(tagger)] = 0.9 * self._pace.get(id(tagger), seconds) + 0.1 * seconds
-        self.batched(len(batch), waited, ran)
+            group = job.group
+            self._release(job)
+            group.remaining -= 1
+            if not group.remaining and not group.done.done():
+                group.done.set_result(None)
+        tagger = batch[0].group.tagger
+        if tagger is not None and all(isinstance(job.work, np.ndarray) for job in batch):
+            seconds = ran / len(batch)
+            self._paces[tagger] = 0.9 * self._paces.get(tagger, seconds) + 0.1 * seconds
+        self.on_batch(len(batch), waited, ran)
 
     # What the threads do.
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while batch := self._take():
-            loop.call_soon_threadsafe(self._deliver, batch, *_labelled(batch))
+            loop.call_soon_threadsafe(self._deliver, batch, *_run_batch(batch))
+            del batch  # while this thread waits for more, it keeps no model alive
 
     def _take(self) -> list[_Job]:
-        """This thread's share of the line; nothing where there is no more to come."""
+        """This thread's share of the queue; nothing where there is no more to come."""
         batch: list[_Job] = []
-        weight = 0
-        job = self._line.get()
-        share = min(_BATCH, 1 + self._line.qsize() // self.threads)
+        size = 0
+        job = self._queue.get()
+        share = min(_BATCH, 1 + self._queue.qsize() // self.threads)
         while job is not None:
-            job.taken = True
+            job.started = True
             batch.append(job)
-            weight += len(job.photo) if isinstance(job.photo, bytes) else 0
-            if len(batch) >= share or weight >= _WEIGHT:
+            size += len(job.work) if isinstance(job.work, bytes) else 0
+            if len(batch) >= share or size >= _BATCH_BYTES:
                 return batch
             try:
-                job = self._line.get_nowait()
+                job = self._queue.get_nowait()
             except Empty:
                 return batch
         if batch:
-            self._line.put(None)  # for the next time
+            self._queue.put(None)  # for the next time
         return batch
 
 
-def _labelled(batch: list[_Job]) -> tuple[float, float]:
+def _run_batch(batch: list[_Job]) -> tuple[float, float]:
     """Do what is still wanted of these; the seconds that the first had waited, and those that it took."""
     began = time.perf_counter()
-    wanted = [job for job in batch if not job.question.unwanted]
-    for tagger in {id(job.question.tagger): job.question.tagger for job in wanted}.values():
-        _do([job for job in wanted if job.question.tagger is tagger], tagger)
+    wanted = [job for job in batch if not job.group.abandoned]
+    for tagger in {id(job.group.tagger): job.group.tagger for job in wanted}.values():
+        _run_jobs([job for job in wanted if job.group.tagger is tagger], tagger)
     return began - batch[0].since, time.perf_counter() - began
 
 
-def _do(batch: list[_Job], tagger: Tagger | None) -> None:
-    """Put into each job what was found, or what went wrong. Nothing is raised: the threads must live on."""
+def _run_jobs(batch: list[_Job], tagger: Tagger | None) -> None:
+    """Put into each job its result, or what went wrong. Nothing is raised: the threads must live on."""
     if tagger is None:
         for job in batch:
-            job.found = _result(cast("Callable[[], Any]", job.photo))
+            job.result = _result(cast("Callable[[], Any]", job.work))
         return
     for job in batch:
-        photo = job.photo
-        job.found = _result(partial(tagger.read, photo)) if isinstance(photo, bytes) else photo
-    read = [job for job in batch if isinstance(job.found, np.ndarray)]
+        work = job.work
+        job.result = _result(partial(tagger.read, work)) if isinstance(work, bytes) else work
+    read = [job for job in batch if isinstance(job.result, np.ndarray)]
     if not read:
         return
-    answers = _result(lambda: tagger.answers(np.stack([job.found for job in read])))
+    answers = _result(lambda: tagger.answers(np.stack([job.result for job in read])))
     for place, job in enumerate(read):
-        job.found = (
+        job.result = (
             answers
             if isinstance(answers, Exception)
-            else Seen(job.found, answers[0][place], answers[1][place])
+            else Prediction(job.result, answers[0][place], answers[1][place])
         )
 
 

@@ -37,24 +37,24 @@ class Models:
     """
 
     limits: Limits = field(default_factory=Limits)
-    everywhere: Callable[[str, str], Awaitable[None]] | None = None  # has all workers do it
-    changed: Callable[[Loaded], None] = lambda _model: None
+    broadcast: Callable[[str, str], Awaitable[None]] | None = None  # has all workers do it
+    on_change: Callable[[Loaded], None] = lambda _model: None
     _models: dict[str, Loaded] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def load_all(
         cls,
         sources: Mapping[str, str | Path],
         limits: Limits,
-        changed: Callable[[Loaded], None] | None = None,
+        on_change: Callable[[Loaded], None] | None = None,
     ) -> Models:
-        """Load all; `changed` is told of each, now and later.
+        """Load all; `on_change` is called with each, now and whenever it changes.
 
         Raises ModelError where one cannot be loaded.
         """
         models = cls(limits)
-        if changed:
-            models.changed = changed
+        if on_change:
+            models.on_change = on_change
         for name, source in sources.items():
             models._put(models._read(name, source))
         return models
@@ -73,14 +73,18 @@ class Models:
         """A model, loaded or put away. Raises HttpError (404) where the name is not served."""
         model = self._models.get(name or next(iter(self._models)))
         if model is None:
-            raise HttpError(404, f'No model "{name}" is served here.', did_you_mean(str(name), self._models))
+            raise HttpError(
+                "model_unknown", f'No model "{name}" is served here.', did_you_mean(str(name), self._models)
+            )
         return model
 
     def tagger(self, name: str | None = None) -> Tagger:
         """What answers for a model. Raises HttpError: 404 as `get` does, 503 where it has been put away."""
         model = self.get(name)
         if model.tagger is None:
-            raise HttpError(503, f'The model "{model.name}" is not loaded.', "Load it, or ask another.")
+            raise HttpError(
+                "model_unloaded", f'The model "{model.name}" is not loaded.', "Load it, or ask another."
+            )
         return model.tagger
 
     async def load(self, name: str) -> None:
@@ -89,25 +93,25 @@ class Models:
         Raises HttpError (404) for an unknown name, ModelError where the file is not a model any more.
         """
         self.get(name)
-        await (self.everywhere("load", name) if self.everywhere else self.load_here(name))
+        await (self.broadcast("load", name) if self.broadcast else self.load_local(name))
 
     async def unload(self, name: str) -> None:
         """Put a model away. Raises HttpError (404) for an unknown name."""
         self.get(name)
-        await (self.everywhere("unload", name) if self.everywhere else self.unload_here(name))
+        await (self.broadcast("unload", name) if self.broadcast else self.unload_local(name))
 
-    async def load_here(self, name: str) -> None:
+    async def load_local(self, name: str) -> None:
         """`load`, in this worker alone."""
         source = self.get(name).source
         self._put(await asyncio.to_thread(self._read, name, source))
 
-    async def unload_here(self, name: str) -> None:
+    async def unload_local(self, name: str) -> None:
         """`unload`, in this worker alone."""
         self._put(Loaded(name, self.get(name).source, None))
 
     def _put(self, model: Loaded) -> None:
         self._models[model.name] = model
-        self.changed(model)
+        self.on_change(model)
 
     def _read(self, name: str, source: str | Path) -> Loaded:
         tagger = load_tagger(source, self.limits)
@@ -116,13 +120,13 @@ class Models:
         return Loaded(name, source, tagger)
 
 
-def read_sources(given: tuple[str, ...]) -> dict[str, str]:
+def read_sources(texts: tuple[str, ...]) -> dict[str, str]:
     """NAME=MODEL, or MODEL alone, which is then called as its file is, as names and models.
 
     Raises ModelError where a name comes twice or does not fit into an address.
     """
     sources: dict[str, str] = {}
-    for text in given:
+    for text in texts:
         name, equals, source = text.partition("=")
         if not equals:
             name, source = Path(text).stem, text

@@ -1,4 +1,4 @@
-"""What the supervisor and a worker say to each other: JSON objects, a line each, over a pair of sockets."""
+"""Messages between the supervisor and a worker: JSON objects, a line each, over a pair of sockets."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Channel:
         """Hang up."""
         self._end.close()
 
-    def say(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Send a message, and open files with it. Raises OSError where the other end does not listen."""
         socket.send_fds(self._end, [json.dumps(message).encode() + b"\n"], descriptors)
 
-    def hear(self) -> tuple[list[dict[str, Any]], list[int]] | None:
+    def receive(self) -> tuple[list[dict[str, Any]], list[int]] | None:
         """The messages and the open files that have come; None where the other end is gone."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._end, _MESSAGE, 64)

@@ -55,7 +55,7 @@ _OUTCOMES = ("accepted", "unsure", "rejected", "error")
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedModel:
     """A model that a worker answers with, of a file with this SHA-256."""
 
     card: Card
@@ -79,7 +79,7 @@ class Family:
 
     name: str
     kind: Kind
-    told: str
+    help: str
     labels: Sequence[str] = ()
     series: Sequence[_Series] = ((),)
     bounds: Sequence[float] = ()
@@ -91,11 +91,11 @@ class Family:
         return len(self.bounds) + 2 if self.bounds else 1
 
     def samples(self, totals: Sequence[float]) -> Iterator[Sample]:
-        """What to tell of it."""
+        """Its numbers, with their labels."""
         for series, start in self.places.items():
             labels = dict(zip(self.labels, series, strict=True))
             *counts, last = totals[start : start + self.width]
-            # There are a thousand pairs of routes and statuses: what never was is not told.
+            # There are a thousand pairs of routes and statuses: what never was is left out.
             if "route" in labels and not any((*counts, last)):
                 continue
             yield from histogram(labels, self.bounds, counts, last) if counts else [Sample(labels, last)]
@@ -111,29 +111,29 @@ class Layout:
         answers = [(route, status) for (route,) in by_route for status in _STATUSES]
         refusals = [(reason,) for reason in dict.fromkeys((*reasons, OTHER))]
         outcomes = [(model, outcome) for model in models for outcome in _OUTCOMES]
-        self.requests = self._placed(
+        self.requests = self._place(
             Family("requests_total", "counter", "Requests answered.", ("route", "status"), answers)
         )
-        told = "From the first byte of a request to its answer."
-        self.seconds = self._placed(
-            Family("request_seconds", "histogram", told, ("route",), by_route, _SECONDS)
+        text = "From the first byte of a request to its answer."
+        self.seconds = self._place(
+            Family("request_seconds", "histogram", text, ("route",), by_route, _SECONDS)
         )
-        told = "What was not taken on, or was given up."
-        self.refused = self._placed(Family("refused_total", "counter", told, ("reason",), refusals))
-        told = "Photos, by what came of them."
-        self.photos = self._placed(Family("photos_total", "counter", told, ("model", "outcome"), outcomes))
-        told = "Photos that a thread took at once."
-        self.sizes = self._placed(Family("batch_photos", "histogram", told, bounds=_SIZES))
-        told = "How long the first of these had waited."
-        self.waited = self._placed(Family("wait_seconds", "histogram", told, bounds=_SECONDS))
-        told = "How long it took to read and to label these."
-        self.ran = self._placed(Family("model_seconds", "histogram", told, bounds=_SECONDS))
-        self.gauges = {name: self._placed(Family(name, "gauge", told)) for name, told in _GAUGES.items()}
+        text = "What was not taken on, or was given up."
+        self.refused = self._place(Family("refused_total", "counter", text, ("reason",), refusals))
+        text = "Photos, by what came of them."
+        self.photos = self._place(Family("photos_total", "counter", text, ("model", "outcome"), outcomes))
+        text = "Photos that a thread took at once."
+        self.sizes = self._place(Family("batch_photos", "histogram", text, bounds=_SIZES))
+        text = "How long the first of these had waited."
+        self.wait_seconds = self._place(Family("wait_seconds", "histogram", text, bounds=_SECONDS))
+        text = "How long it took to read and to label these."
+        self.model_seconds = self._place(Family("model_seconds", "histogram", text, bounds=_SECONDS))
+        self.gauges = {name: self._place(Family(name, "gauge", text)) for name, text in _GAUGES.items()}
         self.counted = self.width
         self.hours = {model: self.counted + number * MINUTES * WIDTH for number, model in enumerate(models)}
         self.width += len(models) * MINUTES * WIDTH
 
-    def _placed(self, family: Family) -> Family:
+    def _place(self, family: Family) -> Family:
         for series in family.series:
             family.places[series] = self.width
             self.width += family.width
@@ -148,12 +148,12 @@ class Recorder:
         self,
         layout: Layout,
         row: memoryview[float],
-        served: Mapping[str, Served],
+        served: Mapping[str, ServedModel],
         clock: Callable[[], float],
     ) -> None:
         self._layout, self._row, self._served, self._clock = layout, row, served, clock
 
-    def request(self, route: str, status: int, seconds: float) -> None:
+    def count_request(self, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
         layout = self._layout
         if (route,) not in layout.seconds.places:
@@ -162,18 +162,18 @@ class Recorder:
         self._row[places.get((route, str(status))) or places[route, OTHER]] += 1
         self._observe(layout.seconds, (route,), seconds)
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         """Something was not taken on, or was given up."""
         places = self._layout.refused.places
         self._row[places.get((reason,)) or places[OTHER,]] += 1
 
-    def batch(self, size: int, waited: float, ran: float) -> None:
+    def count_batch(self, size: int, waited: float, ran: float) -> None:
         """A thread took so many photos at once, of which the first had waited, and was done with them."""
         self._observe(self._layout.sizes, (), size)
-        self._observe(self._layout.waited, (), waited)
-        self._observe(self._layout.ran, (), ran)
+        self._observe(self._layout.wait_seconds, (), waited)
+        self._observe(self._layout.model_seconds, (), ran)
 
-    def photo(self, model: str, tag: Tag | LapelError) -> None:
+    def count_photo(self, model: str, tag: Tag | LapelError) -> None:
         """A photo was labelled by the model of this name, or could not be."""
         row, places = self._row, self._layout.photos.places
         if isinstance(tag, LapelError):
@@ -200,8 +200,8 @@ class Recorder:
             row[start + MINUTE] = now
         return start
 
-    def gauge(self, name: Gauge, value: float) -> None:
-        """So much there is now. Others tell it, too: set it when it changes, or every second."""
+    def set_gauge(self, name: Gauge, value: float) -> None:
+        """So much there is now: set it when it changes, or every second."""
         self._row[self._layout.gauges[name].places[()]] = value
 
     def _observe(self, family: Family, series: _Series, value: float) -> None:

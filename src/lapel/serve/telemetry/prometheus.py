@@ -19,13 +19,13 @@ class Sample(NamedTuple):
     suffix: str = ""
 
 
-def lines(name: str, kind: Kind, told: str, samples: Iterable[Sample]) -> Iterator[str]:
+def lines(name: str, kind: Kind, text: str, samples: Iterable[Sample]) -> Iterator[str]:
     """A metric, line by line; nothing where there are no samples."""
-    head = [f"# HELP {name} {_escaped(told, quotes=False)}", f"# TYPE {name} {kind}"]
+    head = [f"# HELP {name} {_escape(text, quotes=False)}", f"# TYPE {name} {kind}"]
     for labels, value, suffix in samples:
         yield from head
         head = []
-        inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+        inside = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
         yield f"{name}{suffix}{{{inside}}} {_number(value)}" if inside else f"{name}{suffix} {_number(value)}"
 
 
@@ -42,7 +42,7 @@ def histogram(labels: Labels, bounds: Sequence[float], counts: Sequence[float], 
     return [*samples, Sample(labels, total, "_sum"), Sample(labels, count, "_count")]
 
 
-def _escaped(text: str, quotes: bool = True) -> str:
+def _escape(text: str, quotes: bool = True) -> str:
     text = text.replace("\\", r"\\").replace("\n", r"\n")
     return text.replace('"', r"\"") if quotes else text
 

@@ -1,4 +1,4 @@
-"""What happens is counted in memory that all workers share, and told as Prometheus text by any of them."""
+"""What happens is counted in memory that all workers share, and shown as Prometheus text by any of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .counters import (
     WIDTH,
     Layout,
     Recorder,
-    Served,
+    ServedModel,
 )
 from .prometheus import Labels, Sample, lines
 
@@ -47,11 +47,11 @@ class Hour:
 class Telemetry:
     """The counts of all workers. To be made before these are forked.
 
-    `routes` and `reasons` are all that will be told apart; anything else is counted as "other". `models` are
+    `routes` and `reasons` are all that are distinguished; anything else is counted as "other". `models` are
     the names that are served.
 
     >>> telemetry = Telemetry(["/tag"], ["photo"])
-    >>> telemetry.worker(0).request("/tag", 200, 0.0021)
+    >>> telemetry.recorder(0).count_request("/tag", 200, 0.0021)
     >>> 'lapel_requests_total{route="/tag",status="200"} 1' in telemetry.text()
     True
     """
@@ -66,7 +66,7 @@ class Telemetry:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._layout = Layout(routes, reasons, models)
-        self._served: dict[str, Served] = {}
+        self._served: dict[str, ServedModel] = {}
         self._clock = clock
         self._began = clock()
         # Anonymous memory is shared with the processes that are forked later.
@@ -74,7 +74,7 @@ class Telemetry:
         self._cells = memoryview(memory).cast("d")
         self._rows: NDArray[np.float64] = np.frombuffer(memory).reshape(workers, -1)
 
-    def worker(self, number: int) -> Recorder:
+    def recorder(self, number: int) -> Recorder:
         """What the process that calls this records with, as worker `number`, counted from 0.
 
         One that takes the place of another goes on with its counts.
@@ -84,14 +84,14 @@ class Telemetry:
         row[PROCESS], row[BEGAN] = os.getpid(), self._clock()
         recorder = Recorder(layout, row, self._served, self._clock)
         for name in layout.gauges:
-            recorder.gauge(name, 0)
+            recorder.set_gauge(name, 0)
         return recorder
 
-    def serves(self, model: str, card: Card, fingerprint: str) -> None:
+    def add_model(self, model: str, card: Card, fingerprint: str) -> None:
         """This process answers with this model from now on, where that name is asked."""
-        self._served[model] = Served(card, fingerprint)
+        self._served[model] = ServedModel(card, fingerprint)
 
-    def puts_away(self, model: str) -> None:
+    def remove_model(self, model: str) -> None:
         """This process answers no more where that name is asked."""
         self._served.pop(model, None)
 
@@ -115,7 +115,7 @@ class Telemetry:
     def _counts(self) -> Iterator[str]:
         totals: list[float] = self._rows[:, : self._layout.counted].sum(axis=0).tolist()
         for family in self._layout.families:
-            yield from lines(f"lapel_{family.name}", family.kind, family.told, family.samples(totals))
+            yield from lines(f"lapel_{family.name}", family.kind, family.help, family.samples(totals))
 
     def _service(self) -> Iterator[str]:
         models = [
@@ -143,49 +143,49 @@ class Telemetry:
         )
 
     def _hours(self) -> Iterator[str]:
-        told = [
+        models = [
             ({"model": name}, self.hour(name), model.card.usual or {"labels": {}})
             for name, model in self._served.items()
         ]
         yield from _gauge(
             "hour_photos",
             "Photos labelled in the last hour.",
-            [Sample(labels, hour.photos) for labels, hour, _ in told],
+            [Sample(labels, hour.photos) for labels, hour, _ in models],
         )
         yield from _gauge(
             "hour_accepted_share",
             "Share of these that was accepted.",
-            [Sample(labels, hour.accepted / hour.photos) for labels, hour, _ in told if hour.photos],
+            [Sample(labels, hour.accepted / hour.photos) for labels, hour, _ in models if hour.photos],
         )
         yield from _gauge(
             "hour_label_share",
             "Share of each label among these, accepted or not.",
-            [one for labels, hour, _ in told for one in _shares(labels, hour.shares)],
+            [one for labels, hour, _ in models for one in _shares(labels, hour.shares)],
         )
         yield from _gauge(
             "expected_accepted_share",
             "Share that was accepted of the pictures of the model's calibration.",
-            [Sample(labels, usual["accepted"]) for labels, _, usual in told if "accepted" in usual],
+            [Sample(labels, usual["accepted"]) for labels, _, usual in models if "accepted" in usual],
         )
         yield from _gauge(
             "expected_label_share",
             "Share of each label among those.",
-            [one for labels, _, usual in told for one in _shares(labels, usual["labels"])],
+            [one for labels, _, usual in models for one in _shares(labels, usual["labels"])],
         )
         yield from _gauge(
             "label_drift",
             "How far the shares of labels lie from the expected ones, 0 to 1 (total variation distance). "
             "It says little where there are fewer than some hundred photos.",
             [
-                Sample(labels, _apart(hour.shares, usual["labels"]))
-                for labels, hour, usual in told
+                Sample(labels, _total_variation(hour.shares, usual["labels"]))
+                for labels, hour, usual in models
                 if hour.shares and usual["labels"]
             ],
         )
 
 
-def _gauge(name: str, told: str, samples: Iterable[Sample]) -> Iterator[str]:
-    return lines(f"lapel_{name}", "gauge", told, samples)
+def _gauge(name: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
+    return lines(f"lapel_{name}", "gauge", text, samples)
 
 
 def _shares(labels: Labels, shares: Mapping[str, float]) -> list[Sample]:
@@ -193,13 +193,13 @@ def _shares(labels: Labels, shares: Mapping[str, float]) -> list[Sample]:
     return [Sample({**labels, "label": name}, share) for name, share in shares.items() if few]
 
 
-def _apart(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """The total variation distance."""
+def _total_variation(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Half the sum of the differences, 0 to 1."""
     return sum(abs(one.get(name, 0) - other.get(name, 0)) for name in {*one, *other}) / 2
 
 
 def _resident(process: int) -> int | None:
-    """Bytes of memory; nothing where the system does not tell, or the process is no more."""
+    """Bytes of memory; nothing where the system does not say, or the process is no more."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):

@@ -1,26 +1,25 @@
-// Asks the server, and keeps at it: waits while it is busy, asks for a token, goes on once it is back.
+// The backend that is `lapel serve`: waits while it is busy, asks for a token, goes on once it is back.
 
+import { Refused } from "./backend.js";
 import { find, pause } from "./dom.js";
 import { freshToken, token } from "./token.js";
 
 const LONGEST = 120_000; // milliseconds for one request; a slow line takes long for large photos
 const TRIES = 4; // where the server is there, and yet the request fails
 
-/** The server's no: what is wrong and what to do. The status is 0 where no answer came. */
-export class Refused extends Error {
-	constructor(status, { error, hint }) {
-		super(error);
-		this.status = status;
-		this.hint = hint || "";
-	}
-}
+export const server = {
+	models: () => ask("models"),
+	card: (model) => ask(`model${query({ model })}`),
+	tag: (files, settings, signal) => askTags(files, settings, signal),
+	explain: async (file, { model }, signal) => (await askTags([file], { model, picture: true, explain: true }, signal))[0],
+};
 
 /**
  * The JSON that the server answers. With a body it is a POST.
  *
  * Throws Refused, or the signal's reason where it is aborted.
  */
-export async function ask(path, { body, signal } = {}) {
+async function ask(path, { body, signal } = {}) {
 	for (let failures = 0; ; ) {
 		await lost;
 		signal?.throwIfAborted();
@@ -54,12 +53,16 @@ export async function ask(path, { body, signal } = {}) {
 	}
 }
 
-/** The tags of files, in their order. */
-export async function askTags(files, settings, signal) {
+async function askTags(files, settings, signal) {
 	const body = new FormData();
 	for (const file of files) body.append("photo", file);
-	const given = Object.entries(settings).filter(([, value]) => value);
-	return (await ask(`tag?${new URLSearchParams(given)}`, { body, signal })).tags;
+	return (await ask(`tag${query(settings)}`, { body, signal })).tags;
+}
+
+/** Settings as the end of an address; those that say nothing are left out. */
+function query(settings) {
+	const wanted = Object.entries(settings).filter(([, value]) => value);
+	return `?${new URLSearchParams(wanted.map(([name, value]) => [name, value === true ? "1" : value]))}`;
 }
 
 const UNSENT = {

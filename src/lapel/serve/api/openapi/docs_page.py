@@ -1,4 +1,4 @@
-"""What is answered, as an OpenAPI document and as a page made from it."""
+"""The OpenAPI document as a page for people, without scripts."""
 
 from __future__ import annotations
 
@@ -6,25 +6,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from html import escape
-from pathlib import Path
 from typing import Any, TypeAlias
-
-from ..._version import __version__
 
 _Node: TypeAlias = Mapping[str, Any]
 
 _VERBS = ("get", "post")
 _WORDS = {"string": "text", "boolean": "true or false", "null": "null", "object": "object", "array": "list"}
 _PLACES = {"query": "query", "header": "header", "path": "address"}
-
-
-@cache
-def document() -> dict[str, Any]:
-    """The document: OpenAPI 3.1, with this version of Lapel. It is read once; change a copy only."""
-    read: dict[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text(encoding="utf-8"))
-    return {**read, "info": {**read["info"], "version": __version__}}
 
 
 def docs_page(document: Mapping[str, Any]) -> bytes:
@@ -88,13 +77,13 @@ class _Page:
             yield from _sample(sample.get("label", ""), sample["source"])
         yield from self._parameters(operation["parameters"])
         if "requestBody" in operation:
-            yield from self._body(self._found(operation["requestBody"]))
+            yield from self._body(self._resolve(operation["requestBody"]))
         yield from self._answers(operation["responses"])
         yield "</article>"
 
     def _parameters(self, parameters: Iterable[_Node]) -> Iterator[str]:
         rows = []
-        for parameter in map(self._found, parameters):
+        for parameter in map(self._resolve, parameters):
             schema = parameter["schema"]
             usual = f"; otherwise {_code(schema['default'])}" if "default" in schema else ""
             needed = ", needed" if parameter.get("required") else ""
@@ -118,10 +107,10 @@ class _Page:
 
     def _answers(self, answers: _Node) -> Iterator[str]:
         own = {status: answer for status, answer in answers.items() if answer.get("$ref") not in self._shared}
-        rows = [self._answer(status, self._found(answer)) for status, answer in own.items()]
+        rows = [self._answer(status, self._resolve(answer)) for status, answer in own.items()]
         yield from _table("Answers", ("status", "kind", "meaning"), rows)
         for status, answer in own.items():
-            yield from self._examples(self._found(answer).get("content", {}), f"{status}: ")
+            yield from self._examples(self._resolve(answer).get("content", {}), f"{status}: ")
         others = ", ".join(_code(status) for status in answers if status not in own)
         yield f'<p class="note">Besides, <a href="#anywhere">as at every route</a>: {others}.</p>'
 
@@ -141,11 +130,11 @@ class _Page:
             for name, example in examples.items():
                 if "value" in example:
                     value = example["value"]
-                    told = (
+                    text = (
                         value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
                     )
                     summary = f"{before}{name.replace('-', ' ')}, {kind}"
-                    yield f"<details><summary>{_text(summary)}</summary>{_block(told)}</details>"
+                    yield f"<details><summary>{_text(summary)}</summary>{_block(text)}</details>"
 
     def _anywhere(self) -> Iterator[str]:
         yield '<section aria-labelledby="anywhere"><h2 id="anywhere">At every route</h2>'
@@ -199,8 +188,8 @@ class _Page:
             if several in schema:
                 return " or ".join(map(self._kind, schema[several]))
         kinds = schema.get("type", [])
-        told = [self._plain(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
-        return " or ".join(told) or "anything"
+        text = [self._plain(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+        return " or ".join(text) or "anything"
 
     def _plain(self, kind: str, schema: _Node) -> str:
         if kind in ("integer", "number"):
@@ -214,14 +203,14 @@ class _Page:
             return f"text in {_text(schema['contentEncoding'])}"
         return "bytes" if schema.get("format") == "binary" else _WORDS[kind]
 
-    def _found(self, node: _Node) -> _Node:
+    def _resolve(self, node: _Node) -> _Node:
         """What a node refers to, or the node itself."""
         if "$ref" not in node:
             return node
         found: Any = self._document
         for part in node["$ref"].removeprefix("#/").split("/"):
             found = found[part]
-        return self._found(found)
+        return self._resolve(found)
 
     def _everywhere(self, status: str) -> str:
         """What most routes refer to for a status."""

@@ -14,7 +14,6 @@ from made_runs import NAMES, made_answers, made_dataset, made_run
 
 from lapel.cli import lapel
 from lapel.commands.evaluation import _print_report
-from lapel.commands.paper import paper
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, ModelError, RunError
 from lapel.evaluation import Report, evaluate, held_out, judge
@@ -153,15 +152,14 @@ def test_the_verb_gives_json_and_nothing_else_to_a_program(filed: Path) -> None:
     assert not (filed / "report").exists()
 
 
-def test_a_class_name_is_never_markup_on_the_terminal() -> None:
+def test_a_class_name_is_never_markup_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     names = ("[red]a[/red]", "[/]", "c", "d")
     labels = np.arange(80) % 4
     report = judge(made_answers(labels, 4), labels, names, split="test", dataset="[b]rows")
-    printer = paper()
-    with printer.capture() as printed:
-        _print_report(printer, report)
+    _print_report(report)
+    printed = capsys.readouterr().out
     for name in (*names, "[b]rows"):
-        assert name in printed.get()
+        assert name in printed
 
 
 def test_splits_judged_are_splits_of_the_dataset(tmp_path: Path, dataset: Dataset) -> None:

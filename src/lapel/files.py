@@ -98,6 +98,19 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file at `path`. Makes no file; False where it cannot be told."""
+    if not path.exists():
+        return False
+    try:
+        with locked(path, wait=False):
+            return False
+    except Locked:
+        return True
+    except LapelError:
+        return False
+
+
 def _lock(file: BinaryIO, wait: bool) -> bool:
     try:
         if sys.platform == "win32":

@@ -23,7 +23,7 @@ from .engines.backend import any_backend
 from .engines.protocol import Engine, Epoch, Weights, load_engine
 from .engines.weights import packed, read_weights
 from .errors import LapelError, RunError, did_you_mean
-from .files import Locked, file_errors, locked, remove_partials, write_atomic
+from .files import Locked, file_errors, is_locked, locked, remove_partials, write_atomic
 from .picture import PictureSpec
 from .recipes.load import load_recipe, to_toml
 from .recipes.schema import Recipe
@@ -37,6 +37,7 @@ _CHECKPOINT = "checkpoint/last.safetensors"
 _PREDICTIONS = "predictions.npz"
 _LOOKS = "looks.jsonl"
 _DONE = "done.json"
+_LOCK = ".lock"
 
 
 class Run:
@@ -78,6 +79,11 @@ class Run:
     def done(self) -> dict[str, Any] | None:
         """How the training ended, or None while it has not."""
         return dict(self._json(_DONE)) if (self.path / _DONE).exists() else None
+
+    @property
+    def running(self) -> bool:
+        """Whether a process is training in the run right now."""
+        return is_locked(self.path / _LOCK)
 
     @property
     def weights_path(self) -> Path:
@@ -178,7 +184,7 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the run while training in it. Raises RunError where another process does."""
         try:
-            with locked(self.path / ".lock", wait=False):
+            with locked(self.path / _LOCK, wait=False):
                 remove_partials(self.path)
                 remove_partials(self.path / "checkpoint")
                 yield

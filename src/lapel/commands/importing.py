@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ModelError
+from .tables import Column, print_table
 
 if TYPE_CHECKING:
     from ..importing import Imported
@@ -108,19 +109,18 @@ def _names(text: str) -> list[str]:
 
 
 def _print_candidates(made: Imported) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("picture")
-    table.add_column("pixels")
-    table.add_column("accuracy", justify="right", no_wrap=True)
-    table.add_column("loss", justify="right", no_wrap=True)
-    table.add_column("")
+    columns = [
+        Column("picture"),
+        Column("pixels"),
+        Column("accuracy", number=True),
+        Column("loss", rank=1, number=True),
+        Column(""),
+    ]
+    rows = []
     for one in made.candidates:
         figures = ("no answer", "") if one.accuracy is None else (f"{one.accuracy:.2%}", f"{one.loss:.4f}")
-        table.add_row(str(one.shape), one.scaling.name, *figures, "taken" if one is made.chosen else "")
-    Console(stderr=True).print(table)
+        rows.append([str(one.shape), one.scaling.name, *figures, "taken" if one is made.chosen else ""])
+    print_table(columns, rows, err=True)
     click.echo(
         f"On {made.pictures:,} validation pictures of {made.dataset}, which it may have learned from.",
         err=True,

@@ -41,6 +41,7 @@ class Output:
         self.path, self._form, self._anew = path, form, anew
         self._parquet = path.suffix.lower() == ".parquet"
         self._journal = path.with_name(f"{path.name}.part") if self._parquet else path
+        self.found = 0  # rows that were there already
         self._rows: list[bytes] = []
         self._size = 0  # of the rows that are whole
         self._synced = time.monotonic()
@@ -96,6 +97,7 @@ class Output:
                             f"{self.path}: row {number} does not fit these tags: {error}.", _ANEW
                         ) from error
                     yield row
+                    self.found += 1
                     self._size += len(line)
         with file_errors(self._journal):
             self._file.truncate(self._size)

@@ -72,8 +72,9 @@ def threshold(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> f
     that are all easier than that are no reason to refuse it.
     """
     least = accept_at(scores, right, goal)
-    usual = float(np.sort(scores)[len(scores) // 100])
-    return min(1.0, max(least, min(usual, goal)))
+    usual = min(goal, float(np.sort(scores)[len(scores) // 100]))
+    # Where all of them may be accepted, the least of their scores says only how easy they are.
+    return usual if right.mean() >= goal else min(1.0, max(least, usual))
 
 
 def accept_at(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> float:

@@ -64,7 +64,11 @@ class _Verbs(click.Group):
                 formatter.write_dl([(name, f"From {_package(one)}.") for name, one in plugins.items()])
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: lapel tag photos",
+)
 @click.version_option(__version__, prog_name="lapel")
 def lapel() -> None:
     """Lapel labels apparel: it trains, judges, exports and serves clothing classifiers.

@@ -23,7 +23,7 @@ _DRAWN = (
 )
 
 
-@click.command()
+@click.command(epilog="Example: lapel demo --seed 1")
 @click.option(
     "--seed",
     default=0,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..evaluation import Report
 
 
-@click.command()
+@click.command(epilog="Example: lapel evaluate cnn-1 --test")
 @click.argument("run", metavar="RUN|MODEL")
 @click.option("--test", is_flag=True, help="Look at the test pictures; a run remembers every look.")
 @click.option(
@@ -75,7 +75,7 @@ def evaluate(
         click.echo(f"Report: {page}", err=as_json)
 
 
-@click.command()
+@click.command(epilog="Example: lapel compare cnn-1 cnn-2 --out curves.png")
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 @click.option(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..importing import Imported
 
 
-@click.command("import")
+@click.command("import", epilog="Example: lapel import tutorial.keras")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--recipe", help="For weights alone: the recipe whose network they are of.")
 @click.option("--data", default="fashion-mnist", show_default=True, help="Dataset the network is for.")
@@ -57,9 +57,11 @@ def import_(
     """Make a run or a model of FILE, which was trained elsewhere, and print its path.
 
     \b
-    .keras, .h5, .onnx, a SavedModel folder    a network: becomes a model
-    .pth, .pt, .safetensors with --recipe      weights alone: become a run, or a model where they want
-                                               pictures scaled otherwise than 0 to 1, or with --out
+    .keras, .h5, .onnx, a SavedModel folder
+        a network: becomes a model
+    .pth, .pt, .safetensors, with --recipe
+        weights alone: become a run, or a model where they want pictures
+        scaled otherwise than 0 to 1, or with --out
 
     Layouts and scalings are tried on validation pictures, and the best is taken; the network may have
     learned from these very pictures, so only `lapel evaluate --test` says how good it is.

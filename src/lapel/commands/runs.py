@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..runs import Run
 
 
-@click.command()
+@click.command(epilog="Example: lapel runs --json")
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def runs(as_json: bool) -> None:
     """List the runs: recipe, data, validation, test if it was looked at, parameters, time."""
@@ -42,7 +42,7 @@ def runs(as_json: bool) -> None:
     print_table(columns, [_run_cells(row) for row in rows])
 
 
-@click.command()
+@click.command(epilog="Example: lapel recipes cnn > mine.toml")
 @click.argument("recipe", required=False)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: training.epochs=3."

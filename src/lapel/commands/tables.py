@@ -109,7 +109,7 @@ def _print_lines(console: Console, columns: Sequence[Column], rows: Sequence[Seq
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=headed)
     for column in columns:
         justify: Literal["left", "right"] = "right" if column.number else "left"
-        table.add_column(column.title, justify=justify, no_wrap=not column.sentence)
+        table.add_column(column.title, justify=justify, no_wrap=not column.sentence, overflow="fold")
     for row in rows:
         table.add_row(*row)
     with console.capture() as captured:

@@ -27,7 +27,7 @@ _MANY = 32  # rows that can be taken in without a summary
 _BLOCK = 1000  # rows of a table
 
 
-@click.command()
+@click.command(epilog="Example: lapel tag photos --out rows.csv --gallery page.html")
 @click.argument("photos", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--model",

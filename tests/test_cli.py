@@ -133,7 +133,7 @@ def test_what_cannot_be_done_is_one_clear_line_with_a_hint(
 
 
 def test_a_reader_who_leaves_early_is_no_error(files: Path) -> None:
-    command = f"{shlex.quote(sys.executable)} -m lapel recipes cnn-deep | head -1"
+    command = f"{shlex.quote(sys.executable)} -m lapel recipes cnn-deep --json | head -1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert result.stderr == ""
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lapel.calibrate import accept_at, probabilities_at, temperature_of, usual_answers
+from lapel.calibrate import accept_at, probabilities_at, temperature_of, threshold, usual_answers
 from lapel.errors import LapelError
 
 Floats = NDArray[np.float64]
@@ -113,6 +113,20 @@ def test_the_threshold_by_hand() -> None:
     assert accept_at(scores, right, 0.8) == 0.9  # the two of 0.8 stand or fall together
     assert accept_at(scores, right, 0.6) == 0.2
     assert accept_at(scores, ~right, 0.9) == np.nextafter(0.9, 1)
+
+
+def test_pictures_that_are_all_easy_are_no_reason_to_refuse_what_is_sure_enough() -> None:
+    easy, right = np.linspace(0.9999, 1, 200), np.ones(200, bool)
+    assert threshold(easy, right, 0.95) == 0.95
+    assert threshold(easy, right, 0.99) == 0.99
+    # Harder ones refuse what is less sure than 99 of 100 of them, as far as the goal.
+    scores = np.linspace(0.5, 1, 200)
+    assert threshold(scores, right, 0.95) == scores[2]
+    assert threshold(scores, right, 0.4) == 0.4
+    # And where those that are sure are wrong too often, only still surer ones are accepted.
+    wrong = np.arange(200) % 5 != 0
+    wrong[-20:] = True
+    assert threshold(easy, wrong, 0.95) == accept_at(easy, wrong, 0.95) > 0.999
 
 
 def test_what_has_no_threshold() -> None:

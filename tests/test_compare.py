@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from garments import blobs, small_recipe
 from made_runs import made_answers, made_dataset, made_run
 from PIL import Image
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from lapel.cli import lapel
 from lapel.comparison import compare
-from lapel.data import Dataset
+from lapel.data import Dataset, save_data
 from lapel.errors import RunError
+from lapel.evaluation import evaluate
 from lapel.runs import Run
 from lapel.splits import split_of_run
+from lapel.trainer import train
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def test_the_test_is_exact_and_prefers_the_test_pictures(tmp_path: Path, dataset
         for seed, run in enumerate(runs):
             answered(run, dataset, split, 0.9 - 0.3 * seed, seed)
     row = compare(runs).rows[1]
-    assert row.p_split == "test"
+    assert row.split == "test"
     kept = [run.predictions("test") for run in runs]
     right = [one[0].argmax(axis=1) == one[1] for one in kept if one is not None]
     only = [int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))]
@@ -68,18 +72,48 @@ def test_validation_pictures_are_compared_where_they_are_the_same(tmp_path: Path
     comparison = compare([runs[0], runs[1], twin])
     assert repr(comparison) == "Comparison(0, 1, twin)"
     rows = comparison.rows
-    assert (rows[1].p, rows[1].p_split) == (None, None)
-    assert (rows[2].p, rows[2].p_split) == (1.0, "validation")
+    assert (rows[1].p, rows[1].split) == (None, None)
+    assert "different pictures (seed 0, share 0.1, and seed 1, share 0.1)" in rows[1].problem
+    assert "lapel evaluate RUN --test" in rows[1].problem
+    assert (rows[2].p, rows[2].split, rows[2].difference) == (1.0, "validation", 0.0)
 
 
-def test_other_data_are_never_tested_against_each_other(tmp_path: Path, dataset: Dataset) -> None:
+def test_difference_and_interval_are_those_of_the_pictures_one_by_one(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    runs = [made_run(tmp_path / name, dataset) for name in ("first", "second")]
+    for seed, run in enumerate(runs):
+        answered(run, dataset, "test", 0.6 + 0.3 * seed, seed)
+    row = compare(runs).rows[1]
+    right = [one[0].argmax(axis=1) == one[1] for run in runs if (one := run.predictions("test"))]
+    gains = right[1].astype(int) - right[0]
+    assert row.pictures == len(gains)
+    assert row.difference == pytest.approx(gains.mean())
+    # Wald's interval of the mean of all the gains, with one picture more that only either of them had right.
+    more = np.append(gains, [1, -1])
+    half = norm.ppf(0.975) * more.std() / np.sqrt(len(more))
+    assert row.interval == pytest.approx((more.mean() - half, more.mean() + half))
+
+
+def test_what_is_missing_is_judged_on_validation_pictures_alone(tmp_path: Path) -> None:
+    data = str(save_data(blobs(), tmp_path / "blobs.npz", "npz"))
+    runs = [train(small_recipe(epochs=1), data, seed=3, path=tmp_path / name) for name in ("one", "other")]
+    evaluate(runs[0], split="test")
+    row = compare(runs).rows[1]
+    assert (row.split, row.pictures, row.difference, row.p, row.problem) == ("validation", 40, 0.0, 1.0, "")
+    assert [look["split"] for look in runs[1].looks] == ["validation"]
+    compare(runs)
+    assert len(runs[1].looks) == 1  # what was judged is not judged again
+
+
+def test_other_data_are_refused_with_both_fingerprints(tmp_path: Path, dataset: Dataset) -> None:
     changed = made_dataset(seed=7)
     first, second = made_run(tmp_path / "first", dataset), made_run(tmp_path / "second", changed)
-    answered(first, dataset, "test", 0.8, 0)
-    answered(second, changed, "test", 0.8, 0)
-    rows = compare([first, second]).rows
-    assert rows[0].fingerprint != rows[1].fingerprint
-    assert rows[1].p is None
+    with pytest.raises(RunError, match="do not compare") as caught:
+        compare([first, second])
+    for one in (dataset, changed):
+        assert one.fingerprint[:12] in caught.value.message
+    assert caught.value.hint == "Compare runs of the same data."
 
 
 def test_a_run_that_has_not_learned_yet_can_be_listed(tmp_path: Path, dataset: Dataset) -> None:
@@ -97,13 +131,23 @@ def test_one_run_is_not_a_comparison(tmp_path: Path, dataset: Dataset) -> None:
 
 
 def test_the_verb(tmp_path: Path, dataset: Dataset) -> None:
-    paths = [str(made_run(tmp_path / name, dataset).path) for name in ("first", "second")]
+    runs = [made_run(tmp_path / name, dataset) for name in ("first", "second", "third")]
+    for seed, run in enumerate(runs[:2]):
+        answered(run, dataset, "test", 0.9 - 0.5 * seed, seed)
     figure = tmp_path / "curves.png"
-    result = CliRunner().invoke(lapel, ["compare", *paths, "--out", str(figure)], catch_exceptions=False)
+    words = ["compare", *(str(run.path) for run in runs), "--out", str(figure)]
+    result = CliRunner().invoke(lapel, words, catch_exceptions=False)
     assert result.exit_code == 0
-    assert "first" in result.stdout
-    assert "90.00%" in result.stdout
-    assert "lapel evaluate RUN" in result.stderr
+    row = compare(runs[:2]).rows[1]
+    assert row.difference is not None
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("second")]
+    assert "90.00%" in line
+    assert f"{row.difference * 100:+.2f}" in line
+    assert re.search(r"-\d+\.\d\d to -\d+\.\d\d +\S+$", line)
+    said = " ".join(result.stderr.split())
+    assert f"fingerprint {dataset.fingerprint[:12]}" in said
+    assert "Points of second are against first, on the same 80 test pictures" in said
+    assert "third has no p. third was trained on a Dataset object" in said or "third has no p. first" in said
     assert np.asarray(Image.open(figure)).std() > 1
 
 
@@ -113,12 +157,3 @@ def test_the_verb_gives_json_to_a_program(tmp_path: Path, dataset: Dataset) -> N
     found = json.loads(result.stdout)
     assert [row["run"] for row in found["rows"]] == ["first", "second"]
     assert len(found["curves"][0][1]) == 3
-
-
-def test_the_verb_says_when_the_data_differ(tmp_path: Path, dataset: Dataset) -> None:
-    paths = [
-        str(made_run(tmp_path / "first", dataset).path),
-        str(made_run(tmp_path / "second", made_dataset(seed=7)).path),
-    ]
-    result = CliRunner().invoke(lapel, ["compare", *paths], catch_exceptions=False)
-    assert "trained on different data" in result.stderr

@@ -211,7 +211,8 @@ def test_fashion_mnist_has_no_duplicates(fashion_mnist: Path) -> None:
 
 
 def test_list(lapel: Lapel) -> None:
-    assert [line.split()[0] for line in lapel("data", "list").stdout.splitlines()[::2]] == list(CATALOG)
+    blocks = lapel("data", "list").stdout.split("\n\n")
+    assert [block.split()[0] for block in blocks] == list(CATALOG)
     listed = json.loads(lapel("data", "list", "--json").stdout)
     assert [known["name"] for known in listed] == list(CATALOG)
     assert listed[0]["bytes"] == 30_878_645

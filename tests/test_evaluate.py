@@ -14,7 +14,6 @@ from made_runs import NAMES, made_answers, made_dataset, made_run
 
 from lapel.cli import lapel
 from lapel.commands.evaluation import _print_report
-from lapel.commands.paper import paper
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, ModelError, RunError
 from lapel.evaluation import Report, evaluate, judge
@@ -145,7 +144,7 @@ def test_the_verb_prints_figures_and_writes_the_report(filed: Path) -> None:
     result = CliRunner().invoke(lapel, ["evaluate", str(filed), "--test"], catch_exceptions=False)
     assert result.exit_code == 0
     for words in ("80 test pictures", "95 % interval", "balanced accuracy", "test set looked at once", "F1"):
-        assert words in result.stdout
+        assert words in " ".join(result.stdout.split())
     page = filed / "report" / "index.html"
     assert f"Report: {page}" in result.stdout
     assert page.is_file()
@@ -161,15 +160,14 @@ def test_the_verb_gives_json_and_nothing_else_to_a_program(filed: Path) -> None:
     assert not (filed / "report").exists()
 
 
-def test_a_class_name_is_never_markup_on_the_terminal() -> None:
+def test_a_class_name_is_never_markup_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     names = ("[red]a[/red]", "[/]", "c", "d")
     labels = np.arange(80) % 4
     report = judge(made_answers(labels, 4), labels, names, split="test", dataset="[b]rows")
-    printer = paper()
-    with printer.capture() as printed:
-        _print_report(printer, report)
+    _print_report(report)
+    printed = capsys.readouterr().out
     for name in (*names, "[b]rows"):
-        assert name in printed.get()
+        assert name in printed
 
 
 def test_splits_judged_are_splits_of_the_dataset(tmp_path: Path, dataset: Dataset) -> None:

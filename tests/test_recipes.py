@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from lapel.errors import RecipeError
-from lapel.recipes.load import load_recipe, named_recipes, parse, to_toml
+from lapel.recipes.load import load_recipe, named_recipes, parse, template, to_toml
 from lapel.recipes.plan import multiplications, parameters, plan
 from lapel.recipes.schema import Recipe
 
@@ -122,6 +122,17 @@ def test_a_wrong_setting_is_refused_with_the_nearest_known_one(setting: str, mes
 def test_an_unknown_key_inside_a_residual_is_found() -> None:
     with pytest.raises(RecipeError, match=re.escape('unknown key "filtres" in "layers.0.layers.0"')):
         network({"kind": "residual", "layers": [{"kind": "conv", "filters": 1, "filtres": 2}]})
+
+
+def test_what_is_copied_is_the_recipe_without_what_was_measured(tmp_path: Path) -> None:
+    for name in named_recipes():
+        copy = tmp_path / f"{name}.toml"
+        copy.write_text(template(name))
+        assert load_recipe(copy) == load_recipe(name).model_copy(update={"measured": ()})
+        assert "measured" not in template(name)
+    changed = template("cnn", ["training.epochs=9"])
+    assert "epochs = 9" in changed
+    assert "measured" not in changed
 
 
 def test_settings_change_the_recipe_and_drop_its_measured_figures() -> None:

@@ -191,12 +191,66 @@ def test_a_tag_that_is_not_accepted_shows_its_reason(tmp_path: Path) -> None:
     photos = [tmp_path / f"{side}.png" for side in ("left", "nothing", "both")]
     sure, refused, unsure = run(*photos, "--model", model).stdout.splitlines()[1:]
     assert re.search(r"left +99\.8%  right 0\.2%", sure)
-    assert re.search(r"left +no garment found  right 50\.0%", refused)
-    assert re.search(r"left +unsure  right 50\.0%", unsure)
+    # Of a refused tag, the figure is what is left of the label beside the refusal.
+    tags = [load_tagger(model).tag(photo) for photo in photos]
+    for tag, line, reason in zip(tags[1:], (refused, unsure), ("no garment found", "unsure"), strict=True):
+        assert tag.score < tag.confidence == pytest.approx(0.5)
+        left = f"{tag.score:.1%}"
+        assert re.search(rf"{reason} \(closest: left {left}\) +right {left}$", line)
     shown = run(*photos, "--model", model, "--show").stdout
     assert shown.count("█") == 24
-    assert f"{photos[1]}\n\nno garment found\nleft  50.0%\n" in shown
-    assert f"{photos[2]}\n\nunsure\nleft  50.0%\n" in shown
+    for photo, tag in zip(photos[1:], tags[1:], strict=True):
+        assert f"{photo}\n\n{tag}\n" in shown
+        assert str(tag).startswith(f"not accepted: {tag.reason} (closest: left ")
+    assert str(tags[0]) == "left 99.8%"
+
+
+def test_what_is_refused_is_refused_in_the_figure_and_the_gallery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_model(tmp_path / "doubting.onnx", DOUBTING)
+    photo, page = tmp_path / "nothing.png", tmp_path / "page.html"
+    Image.fromarray(bright("nothing")).save(photo)
+    words = str(load_tagger(model).tag(photo))
+    drawn: list[tuple[Any, ...]] = []
+    draw = importlib.import_module("lapel.report.figures").tag_figure
+
+    def remember(*parts: Any) -> Any:
+        drawn.append(parts)
+        return draw(*parts)
+
+    monkeypatch.setattr("lapel.report.figures.tag_figure", remember)
+    assert run(photo, "--model", model, "--figure", tmp_path / "figure.png").exit_code == 0
+    ((_, shares, refusal),) = drawn
+    assert refusal == words
+    assert f"{shares[0][1]:.1%})" in words
+    titles = [text.get_text() for text in draw(*drawn[0]).texts]
+    assert words in titles
+    assert run(photo, "--model", model, "--gallery", page).exit_code == 0
+    text = page.read_text()
+    assert f"<mark>{words}</mark>" in text
+    assert "50.0%" not in text
+
+
+def test_doubt_is_never_rounded_to_certainty() -> None:
+    tag = Tag("a.jpg", "T-shirt/top", 0.9996, (("Bag", 0.0004),), 0.9996, "unsure")
+    assert str(tag) == "not accepted: unsure (closest: T-shirt/top >99.9%)"
+    assert str(replace(tag, reason="")) == "T-shirt/top >99.9%"
+    assert str(replace(tag, confidence=1.0, score=1.0, reason="")) == "T-shirt/top 100.0%"
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+def test_a_finished_file_says_that_it_was_complete(catalogue: Path, model: Path, name: str) -> None:
+    out = catalogue.parent / name
+    first = run(catalogue, "--model", model, "--out", out)
+    assert re.match(r"4 photos in \d+:\d\d\.\n", first.stderr)
+    before = out.read_bytes()
+    again = run(catalogue, "--model", model, "--out", out)
+    assert again.stderr.startswith("Complete already: 4 rows, and no photo that they lack.\n")
+    assert out.read_bytes() == before
+    Image.fromarray(bright("left")).save(catalogue / "new" / "z.png")
+    more = run(catalogue, "--model", model, "--out", out)
+    assert re.match(r"1 more photo in \d+:\d\d; 4 rows were there already\.\n", more.stderr)
 
 
 def test_the_figure(catalogue: Path, model: Path, tmp_path: Path) -> None:
@@ -212,8 +266,11 @@ def test_the_figure(catalogue: Path, model: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ([], "Missing argument"),
-        (["a.png", "--json", "--show"], "Choose one of --json, --csv"),
-        (["a.png", "--csv", "--out", "b.csv"], "Choose one of --json, --csv"),
+        (["a.png", "--json", "--csv"], "--json and --csv cannot be combined; choose one."),
+        (["a.png", "--json", "--show"], "--json and --show cannot be combined"),
+        (["a.png", "--csv", "--out", "b.csv"], "--csv and --out cannot be combined"),
+        (["a.png", "--figure", "b.png", "--gallery", "c.html"], "--figure and --gallery cannot be combined"),
+        (["a.png", "--null"], "--null goes with -"),
         (["a.png", "--out", "b.png"], "--out ends in .csv, .jsonl or .parquet"),
         (["a.png", "b.png", "--figure", "c.png"], "--figure goes with one photo"),
         (["a.png", "--overwrite"], "--overwrite goes with --out"),

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import metrics
+from .data import Progress
 from .engines.protocol import Epoch
-from .errors import RunError
+from .errors import LapelError, RunError
+from .evaluation import evaluate
 from .runs import Run
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run of a comparison. None stands for what is not known (yet)."""
+    """One run of a comparison. None stands for what is not known.
+
+    `difference`, its `interval` and `p` are held against the first run, on the same pictures: those of
+    `split`. Where there are no such answers, `problem` says why.
+    """
 
     run: str
     recipe: str
@@ -28,8 +36,12 @@ class Row:
     validation_accuracy: float | None  # of the epoch whose weights the run keeps
     test_accuracy: float | None  # where the test pictures were looked at
     seconds: float
-    p: float | None  # McNemar's exact test against the first run, on the same pictures
-    p_split: str | None  # the pictures that `p` speaks of: test or validation
+    difference: float | None = None  # between shares that are right: above 0, this run is better
+    interval: tuple[float, float] | None = None  # 95 % of it, by Bonett and Price
+    p: float | None = None  # McNemar's exact test
+    pictures: int | None = None
+    split: str | None = None  # test or validation
+    problem: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,24 +59,60 @@ class Comparison:
         return json.dumps(asdict(self), indent=2)
 
 
-def compare(runs: Sequence[Run]) -> Comparison:
+@dataclass(frozen=True)
+class _Held:
+    """One run held against another on the same pictures."""
+
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    pictures: int
+    split: str
+
+
+_Kept: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]  # probabilities and labels
+
+
+def compare(runs: Sequence[Run], progress: Progress | None = None) -> Comparison:
     """Put two or more runs side by side; the first is what the others are tested against.
 
-    Nothing is judged anew: the figures are those that training and `evaluate` left in the runs.
-    Raises RunError for fewer than two runs.
+    Answers to the test pictures are compared where both runs have given them. Otherwise it is those to the
+    validation pictures, and a run that has not been judged on them yet is judged now; the test pictures are
+    never looked at for this. `progress` is told of data that are loaded.
+
+    Raises RunError for fewer than two runs, and where they were trained on different data.
     """
     if len({run.path.resolve() for run in runs}) < 2:
         raise RunError(
             f"A comparison needs at least two different runs; {len(runs)} came.",
             "See `lapel runs` for their names.",
         )
-    rows = tuple(_row(run, None if run is runs[0] else runs[0]) for run in runs)
-    return Comparison(rows, tuple((run.name, tuple(run.history)) for run in runs))
+    first, *others = runs
+    for other in others:
+        _check_same_data(first, other)
+    rows = [_row(first), *(_row(other, first, progress) for other in others)]
+    return Comparison(tuple(rows), tuple((run.name, tuple(run.history)) for run in runs))
 
 
-def _row(run: Run, first: Run | None) -> Row:
+def _check_same_data(first: Run, other: Run) -> None:
+    one, another = first.environment["dataset"], other.environment["dataset"]
+    if one["fingerprint"] != another["fingerprint"]:
+        raise RunError(
+            f"{first.name} was trained on {one['name']} of fingerprint {one['fingerprint'][:12]} and "
+            f"{other.name} on {another['name']} of {another['fingerprint'][:12]}: "
+            "their accuracies do not compare.",
+            "Compare runs of the same data.",
+        )
+
+
+def _row(run: Run, first: Run | None = None, progress: Progress | None = None) -> Row:
     environment = run.environment
-    p, split = (None, None) if first is None else _test(first, run)
+    held: dict[str, Any] = {}
+    if first is not None:
+        try:
+            held = vars(_held_against(first, run, progress))
+        except LapelError as error:
+            held = {"problem": str(error).replace("\n", " ")}
     test = [look["accuracy"] for look in run.looks if look["split"] == "test"]
     return Row(
         run=run.name,
@@ -77,8 +125,7 @@ def _row(run: Run, first: Run | None) -> Row:
         validation_accuracy=_validation_accuracy(run),
         test_accuracy=test[-1] if test else None,
         seconds=sum(run.timings),
-        p=p,
-        p_split=split,
+        **held,
     )
 
 
@@ -92,17 +139,43 @@ def _validation_accuracy(run: Run) -> float | None:
     return max(accuracies, default=None)
 
 
-def _test(first: Run, second: Run) -> tuple[float | None, str | None]:
-    one, other = first.environment, second.environment
-    if one["dataset"]["fingerprint"] != other["dataset"]["fingerprint"]:
-        return None, None
-    # Validation pictures are the same ones only where seed and share are.
-    same_split = one["seed"] == other["seed"] and (
-        first.recipe.training.validation == second.recipe.training.validation
+def _held_against(first: Run, second: Run, progress: Progress | None) -> _Held:
+    """Hold the second run against the first. Raises LapelError where there are no pictures to do it on."""
+    split, (mine, labels), (theirs, same) = _answers(first, second, progress)
+    if not np.array_equal(labels, same):
+        raise RunError(
+            f"{first.name} and {second.name} have answered other {split} pictures.",
+            "Evaluate both of them again.",
+        )
+    duel = metrics.mcnemar(mine.argmax(axis=1), theirs.argmax(axis=1), labels)
+    return _Held(
+        difference=(duel.only_second - duel.only_first) / len(labels),
+        interval=metrics.paired_interval(duel.only_first, duel.only_second, len(labels)),
+        p=duel.p,
+        pictures=len(labels),
+        split=split,
     )
-    for split in ("test", "validation") if same_split else ("test",):
-        mine, theirs = first.predictions(split), second.predictions(split)
-        if mine is not None and theirs is not None and np.array_equal(mine[1], theirs[1]):
-            duel = metrics.mcnemar(mine[0].argmax(axis=1), theirs[0].argmax(axis=1), mine[1])
-            return duel.p, split
-    return None, None
+
+
+def _answers(first: Run, second: Run, progress: Progress | None) -> tuple[str, _Kept, _Kept]:
+    mine, theirs = first.predictions("test"), second.predictions("test")
+    if mine is not None and theirs is not None:
+        return "test", mine, theirs
+    one, other = ((run.environment["seed"], run.recipe.training.validation) for run in (first, second))
+    if one != other:
+        raise RunError(
+            f"{first.name} and {second.name} were validated on different pictures "
+            f"(seed {one[0]}, share {one[1]:g}, and seed {other[0]}, share {other[1]:g}).",
+            "The test pictures are the same for both: lapel evaluate RUN --test",
+        )
+    return "validation", _validated(first, progress), _validated(second, progress)
+
+
+def _validated(run: Run, progress: Progress | None) -> _Kept:
+    """What a run answers to its validation pictures; it is judged on them where it was not yet."""
+    kept = run.predictions("validation")
+    if kept is None:
+        evaluate(run, progress=progress)
+        kept = run.predictions("validation")
+        assert kept is not None
+    return kept

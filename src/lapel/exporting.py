@@ -84,9 +84,9 @@ def export(
 
     The model's confidence is first brought in line with how often it is right on validation pictures, and
     the least score found from which at least the share `goal` of the labels is right; tags below it are not
-    accepted, nor are those less sure than 99 % of the validation pictures. What the model answers on these
-    goes into its card, so that a service can tell when its photos are others. Without the run's dataset,
-    which is loaded where it is not given, none of this is done.
+    accepted, nor are those less sure than 99 % of the validation pictures, unless they are as sure as `goal`.
+    What the model answers on these goes into its card, so that a service can tell when its photos are others.
+    Without the run's dataset, which is loaded where it is not given, none of this is done.
 
     Then it is held against the run on pictures that it has not learned from: validation pictures, or
     pictures drawn at random without the dataset.

@@ -201,6 +201,27 @@ def mcnemar(first: Numbers, second: Numbers, labels: Numbers) -> Duel:
     return Duel(only_first, only_second, min(1.0, (2 * tail) / (1 << differ)))
 
 
+def paired_interval(only_first: int, only_second: int, pictures: int) -> tuple[float, float]:
+    """95 % interval of how much more often the second of two models is right on the same pictures.
+
+    It is Wald's interval of paired shares with Bonett and Price's adjustment (2012), as if each model alone
+    had had one more picture right. `only_first` and `only_second` are those of a Duel. Raises LapelError
+    where they do not fit `pictures`.
+
+    >>> tuple(round(end, 4) for end in paired_interval(10, 30, 1000))
+    (0.0071, 0.0328)
+    """
+    if min(only_first, only_second) < 0 or only_first + only_second > pictures or pictures < 1:
+        raise LapelError(
+            f"An interval needs n ≥ 1 pictures, of which some only one model had right, "
+            f"not {only_first} and {only_second} of {pictures}."
+        )
+    count = pictures + 2
+    first, second = (only_first + 1) / count, (only_second + 1) / count
+    half = _Z95 * math.sqrt((first + second - (second - first) ** 2) / count)
+    return max(-1.0, second - first - half), min(1.0, second - first + half)
+
+
 def auroc(inside: Probabilities, outside: Probabilities) -> float:
     """How well scores tell two kinds apart: the chance that one `inside` is above one `outside`.
 

@@ -56,6 +56,30 @@ class Tag:
         """Every label with its confidence, the most probable first."""
         return ((self.label, self.confidence), *self.alternatives)
 
+    @property
+    def label_scores(self) -> tuple[tuple[str, float], ...]:
+        """Every label with its score, the highest first: what is left of it beside a refusal."""
+        kept = self.score / self.confidence if self.confidence else 0.0
+        return tuple((label, share * kept) for label, share in self.ranking)
+
+    @property
+    def shown(self) -> tuple[tuple[str, float], ...]:
+        """Labels with the figures that people are shown: confidence where accepted, else score."""
+        return self.ranking if self.accepted else self.label_scores
+
+    @property
+    def refusal(self) -> str:
+        """Why the tag is not accepted and what comes closest, for people; empty where it is accepted."""
+        return "" if self.accepted else f"{self.reason} (closest: {self.label} {percent(self.score)})"
+
+    def __str__(self) -> str:
+        """The tag in words.
+
+        >>> str(Tag("a.jpg", "Shirt", 0.9996, (), 0.9996)), str(Tag("b.jpg", "Shirt", 0.9, (), 0.2, "unsure"))
+        ('Shirt >99.9%', 'not accepted: unsure (closest: Shirt 20.0%)')
+        """
+        return f"not accepted: {self.refusal}" if self.reason else f"{self.label} {percent(self.confidence)}"
+
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Plain data for JSON; `top` counts the labels to give, the first one included."""
         others = self.ranking[1:top]
@@ -212,6 +236,17 @@ class Tagger:
 
 
 _share = itemgetter(1)
+
+
+def percent(share: float) -> str:
+    """A share as people read it; rounding makes no certainty of doubt, and no nothing of little.
+
+    >>> percent(0.9996), percent(1.0), percent(0.953), percent(0.0002)
+    ('>99.9%', '100.0%', '95.3%', '<0.1%')
+    """
+    if 0.9995 <= share < 1:
+        return ">99.9%"
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:

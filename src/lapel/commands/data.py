@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .loading import download_progress
+from .tables import print_blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +25,12 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
 _GAP = 1  # pixels between pictures in a terminal
 
 
-@click.group()
+@click.group(epilog="Example: lapel data check fashion-mnist")
 def data() -> None:
     """List, fetch, show and check datasets."""
 
 
-@data.command("list")
+@data.command("list", epilog="Example: lapel data list --json")
 @_JSON
 def list_(as_json: bool) -> None:
     """List the datasets that have a name."""
@@ -38,13 +39,15 @@ def list_(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([known.to_json() for known in CATALOG.values()], indent=2, ensure_ascii=False))
         return
+    rows = []
     for known in CATALOG.values():
         megabytes = sum(file.bytes for file in known.files) / 1e6
-        click.echo(f"{known.name:<15}{known.about}" + (f" ({megabytes:.0f} MB)" if megabytes else ""))
-        click.echo(f"{'':<15}{known.licence}; {known.home}")
+        size = f"{megabytes:.0f} MB" if megabytes else ""
+        rows.append([known.name, known.about, size, known.licence, known.home])
+    print_blocks(["dataset", "about", "size", "licence", "home"], rows)
 
 
-@data.command()
+@data.command(epilog="Example: lapel data get fashion-mnist --as csv")
 @_NAME
 @click.option(
     "--as",
@@ -72,7 +75,7 @@ def get(name: str, form: str | None, to: Path | None, overwrite: bool) -> None:
     click.echo(save_data(dataset, to or own, form, overwrite=overwrite))
 
 
-@data.command()
+@data.command(epilog="Example: lapel data show mnist --count 10")
 @_NAME
 @click.option(
     "--count", default=6, show_default=True, type=click.IntRange(1, 60), help="Pictures of each class."
@@ -111,7 +114,7 @@ def show(name: str, count: int, split: str, seed: int, mean: bool, out: Path | N
     click.echo(f"Drawn to {path}", err=True)
 
 
-@data.command()
+@data.command(epilog="Example: lapel data check photos")
 @_NAME
 @_JSON
 def check(name: str, as_json: bool) -> None:

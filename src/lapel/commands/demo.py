@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 import click
+
+from .options import invocation
+from .tables import print_pairs
 
 if TYPE_CHECKING:
     from ..demo import Demo
@@ -18,7 +23,7 @@ _DRAWN = (
 )
 
 
-@click.command()
+@click.command(epilog="Example: lapel demo --seed 1")
 @click.option(
     "--seed",
     default=0,
@@ -52,36 +57,42 @@ def _conclude(made: Demo, seconds: float) -> None:
         f"(95 % interval {low:.2%} to {high:.2%}).\n"
     )
     _show(made)
-    run = made.run.path
-    click.echo(
-        f"The run      {run}\n"
-        f"The report   {made.page}\n"
-        f"The model    {made.model}\n"
-        f"\n"
-        f"Done in {seconds:.0f} s. To try next:\n"
-        f"  lapel tag {made.run.pictures_folder} --show    (or photos of your own)\n"
-        f"  lapel recipes                        the networks that are there\n"
-        f"  lapel train cnn                      one of them\n"
-        f"  lapel compare {made.run.name} cnn-1        which is better, and is it chance?"
+    print_pairs(
+        [("The run", str(made.run.path)), ("The report", str(made.page)), ("The model", str(made.model))]
     )
+    click.echo(f"\nDone in {seconds:.0f} s. To try next:")
+    for command, about in _next_commands(made):
+        click.echo(f"\n  # {about}\n  {command}")
     if made.drawn:
         click.echo(f"\n{_DRAWN}\nTo use Fashion-MNIST, run this again where the network can be reached.")
 
 
+def _next_commands(made: Demo) -> list[tuple[str, str]]:
+    """Commands that can be typed from here, and what each is for."""
+    lapel = invocation()
+    # A second run compares with this one only on the same data.
+    data = " --data synthetic" if made.drawn else ""
+    names = (f"cnn-{number}" for number in count(1))
+    second = next(name for name in names if not made.run.path.with_name(name).exists())
+    pictures = shlex.quote(str(made.run.pictures_folder))
+    return [
+        (f"{lapel} tag {pictures} --show", "these pictures again, or photos of your own"),
+        (f"{lapel} recipes", "the networks that are there"),
+        (f"{lapel} train cnn{data}", "one of them"),
+        (f"{lapel} compare {made.run.name} {second}", "which of the two is better, and is it chance?"),
+    ]
+
+
 def _show(made: Demo) -> None:
-    from ..tagger import load_tagger
+    from ..tagger import load_tagger, percent
     from ..terminal import beside, can_draw, draw
 
     pictures = can_draw(sys.stdout, os.environ)
     tagger = load_tagger(made.model)
     for tag, actual, path in made.tags:
-        others = ", ".join(f"{label} {share:.1%}" for label, share in tag.alternatives[:2])
-        lines = [
-            f"{path.name}: {tag.label}, {tag.confidence:.1%} sure"
-            + ("" if tag.accepted else f", not accepted: {tag.reason}")
-            + ("" if tag.label == actual else "  (wrong)"),
-            f"  actually {actual}; then {others}",
-        ]
+        others = ", ".join(f"{label} {percent(share)}" for label, share in tag.shown[1:3])
+        wrong = "  (wrong)" if tag.accepted and tag.label != actual else ""
+        lines = [f"{path.name}: {tag}{wrong}", f"  actually {actual}; then {others}"]
         if pictures:
             click.echo(beside(draw(tagger.picture(path), 28), 28, lines))
         else:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .paper import paper
+from .options import refuse_together
+from .tables import Column, print_pairs, print_table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ..comparison import Comparison
+    from ..comparison import Comparison, Row
     from ..evaluation import Report
 
 
-@click.command()
+@click.command(epilog="Example: lapel evaluate cnn-1 --test")
 @click.argument("run", metavar="RUN|MODEL")
 @click.option("--test", is_flag=True, help="Look at the test pictures; a run remembers every look.")
 @click.option(
@@ -39,8 +38,7 @@ def evaluate(
     Choose between runs by these. The test pictures are for the last look only. A model that was trained
     elsewhere may have learned from the validation pictures too; only --test says how good it is.
     """
-    if folder is not None and no_report:
-        raise click.UsageError("--report and --no-report cannot be combined.")
+    refuse_together({"--report": folder, "--no-report": no_report})
     from rich.console import Console
 
     from ..data import load_data
@@ -73,12 +71,12 @@ def evaluate(
     if as_json:
         click.echo(report.to_json())
     else:
-        _print_report(paper(), report)
+        _print_report(report)
     if page:
         click.echo(f"Report: {page}", err=as_json)
 
 
-@click.command()
+@click.command(epilog="Example: lapel compare cnn-1 cnn-2 --out curves.png")
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 @click.option(
@@ -90,13 +88,18 @@ def evaluate(
 def compare(runs: tuple[str, ...], as_json: bool, out: Path | None) -> None:
     """Put RUNS side by side; each is tested against the first.
 
-    p is the chance of such a difference on the same pictures (McNemar's exact test) if both were equally
-    good. It needs runs that `lapel evaluate` has judged.
+    Points are how much more often a run is right than the first one, of 100 pictures, with a 95 % interval; p
+    is the chance of such a difference on the same pictures (McNemar's exact test) if both were equally good.
+    Where both runs have looked at the test pictures, it is these; else the validation pictures, on which runs
+    are judged now if they were not yet.
     """
+    from rich.console import Console
+
     from ..comparison import compare as compared
     from ..runs import open_run
 
-    comparison = compared([open_run(run) for run in runs])
+    with Console(stderr=True).status("comparing") as status:
+        comparison = compared([open_run(run) for run in runs], lambda what, *_: status.update(what))
     if out:
         from ..files import write_atomic
         from ..report.figures import compare_curves
@@ -106,77 +109,96 @@ def compare(runs: tuple[str, ...], as_json: bool, out: Path | None) -> None:
     if as_json:
         click.echo(comparison.to_json())
     else:
-        _print_comparison(paper(), comparison)
+        _print_comparison(comparison)
     if out:
         click.echo(f"Figure: {out}", err=as_json)
 
 
-def _print_report(paper: Console, report: Report) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+def _print_report(report: Report) -> None:
     low, high = report.interval
-    looks = {None: "", 0: "never", 1: "once"}.get(report.test_looks, f"{report.test_looks} times")
-    paper.print(Text(f"{report.run}: {report.pictures:,} {report.split} pictures of {report.dataset}"))
-    paper.print(
-        f"accuracy {report.accuracy:.2%}   95 % interval {low:.2%} to {high:.2%}   n = {report.pictures:,}"
+    looks = {0: "never", 1: "once"}.get(report.test_looks or 0, f"{report.test_looks} times")
+    click.echo(f"{report.run}: {report.pictures:,} {report.split} pictures of {report.dataset}")
+    pairs = [
+        ("accuracy", f"{report.accuracy:.2%}"),
+        ("95 % interval", f"{low:.2%} to {high:.2%}"),
+        ("balanced accuracy", f"{report.balanced_accuracy:.2%}"),
+        ("calibration error", f"{report.calibration_error:.2%}"),
+        ("loss", f"{report.loss:.4f}"),
+    ]
+    if report.test_looks is not None:
+        pairs.append(("test set looked at", looks))
+    print_pairs(pairs)
+    click.echo()
+    shares = [(Column(title, number=True)) for title in ("precision", "recall", "F1")]
+    print_table(
+        [Column("class"), *shares, Column("pictures", rank=1, number=True)],
+        [
+            [one.name, f"{one.precision:.1%}", f"{one.recall:.1%}", f"{one.f1:.1%}", f"{one.support:,}"]
+            for one in report.per_class
+        ],
     )
-    paper.print(
-        f"loss {report.loss:.4f}   balanced accuracy {report.balanced_accuracy:.2%}   "
-        f"calibration error {report.calibration_error:.2%}{looks and f'   test set looked at {looks}'}\n"
-    )
-    classes = Table(box=None, pad_edge=False)
-    classes.add_column("class")
-    for title in ("precision", "recall", "F1", "pictures"):
-        classes.add_column(title, justify="right", no_wrap=True)
-    for one in report.per_class:
-        shares = (f"{share:.1%}" for share in (one.precision, one.recall, one.f1))
-        classes.add_row(Text(one.name), *shares, f"{one.support:,}")
-    paper.print(classes)
-    paper.print()
+    click.echo()
     if report.confusions:
-        mistakes = Table(box=None, pad_edge=False)
-        mistakes.add_column("actual")
-        mistakes.add_column("taken for")
-        mistakes.add_column("pictures", justify="right", no_wrap=True)
-        mistakes.add_column("of the class", justify="right", no_wrap=True)
-        for pair in report.confusions:
-            mistakes.add_row(Text(pair.actual), Text(pair.predicted), f"{pair.count:,}", f"{pair.share:.1%}")
-        paper.print(mistakes)
-        paper.print()
-
-
-def _print_comparison(paper: Console, comparison: Comparison) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("run", "recipe", "engine", "data"):
-        table.add_column(title, overflow="fold")
-    for title in ("parameters", "epochs", "validation", "test", "seconds", "p", "on"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for row in comparison.rows:
-        table.add_row(
-            Text(row.run),
-            Text(row.recipe),
-            row.engine,
-            Text(row.dataset),
-            f"{row.parameters:,}",
-            str(row.epochs),
-            _share(row.validation_accuracy),
-            _share(row.test_accuracy),
-            f"{row.seconds:,.1f}",
-            "" if row.p is None else f"{row.p:.2g}",
-            row.p_split or "",
+        numbers = [Column("pictures", number=True), Column("of the class", rank=1, number=True)]
+        print_table(
+            [Column("actual"), Column("taken for"), *numbers],
+            [
+                [pair.actual, pair.predicted, f"{pair.count:,}", f"{pair.share:.1%}"]
+                for pair in report.confusions
+            ],
         )
-    paper.print(table)
-    if len({row.fingerprint for row in comparison.rows}) > 1:
-        click.echo("These runs were trained on different data: their accuracies do not compare.", err=True)
-    elif any(row.p is None for row in comparison.rows[1:]):
+        click.echo()
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    first, *others = comparison.rows
+    columns = [
+        Column("run"),
+        Column("recipe", rank=5),
+        Column("engine", rank=6),
+        Column("parameters", rank=4, number=True),
+        Column("epochs", rank=7, number=True),
+        Column("seconds", rank=3, number=True),
+        Column("validation", rank=1, number=True),
+        Column("test", rank=2, number=True),
+        Column("points"),
+        Column("95 % interval"),
+        Column("p", number=True),
+    ]
+    print_table(columns, [_comparison_cells(row) for row in comparison.rows])
+    click.echo(f"Data: {first.dataset}, fingerprint {first.fingerprint[:12]}.", err=True)
+    held = {(row.split, row.pictures) for row in others if row.p is not None}
+    for split, pictures in sorted(held, key=str):
+        names = ", ".join(row.run for row in others if row.split == split)
         click.echo(
-            "No p without answers to the same pictures: `lapel evaluate RUN` keeps them.",
+            f"Points of {names} are against {first.run}, on the same {pictures:,} {split} pictures "
+            "(interval: Bonett and Price; p: McNemar's exact test).",
             err=True,
         )
+    for row in others:
+        if row.problem:
+            click.echo(f"{row.run} has no p. {row.problem}", err=True)
+
+
+def _comparison_cells(row: Row) -> list[str]:
+    points = interval = p = ""
+    if row.difference is not None and row.interval is not None:
+        low, high = row.interval
+        points, interval = f"{row.difference * 100:+.2f}", f"{low * 100:+.2f} to {high * 100:+.2f}"
+        p = f"{row.p:.2g}"
+    return [
+        row.run,
+        row.recipe,
+        row.engine,
+        f"{row.parameters:,}",
+        str(row.epochs),
+        f"{row.seconds:,.1f}",
+        _share(row.validation_accuracy),
+        _share(row.test_accuracy),
+        points,
+        interval,
+        p,
+    ]
 
 
 def _share(value: float | None) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..exporting import Exported
 
 
-@click.command()
+@click.command(epilog="Example: lapel export cnn-1 --out coats.onnx")
 @click.argument("run")
 @click.option(
     "--out",

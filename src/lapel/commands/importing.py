@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ModelError
+from .tables import Column, print_table
 
 if TYPE_CHECKING:
     from ..importing import Imported
 
 
-@click.command("import")
+@click.command("import", epilog="Example: lapel import tutorial.keras")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--recipe", help="For weights alone: the recipe whose network they are of.")
 @click.option("--data", default="fashion-mnist", show_default=True, help="Dataset the network is for.")
@@ -56,9 +57,11 @@ def import_(
     """Make a run or a model of FILE, which was trained elsewhere, and print its path.
 
     \b
-    .keras, .h5, .onnx, a SavedModel folder    a network: becomes a model
-    .pth, .pt, .safetensors with --recipe      weights alone: become a run, or a model where they want
-                                               pictures scaled otherwise than 0 to 1, or with --out
+    .keras, .h5, .onnx, a SavedModel folder
+        a network: becomes a model
+    .pth, .pt, .safetensors, with --recipe
+        weights alone: become a run, or a model where they want pictures
+        scaled otherwise than 0 to 1, or with --out
 
     Layouts and scalings are tried on validation pictures, and the best is taken; the network may have
     learned from these very pictures, so only `lapel evaluate --test` says how good it is.
@@ -108,19 +111,18 @@ def _names(text: str) -> list[str]:
 
 
 def _print_candidates(made: Imported) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("picture")
-    table.add_column("pixels")
-    table.add_column("accuracy", justify="right", no_wrap=True)
-    table.add_column("loss", justify="right", no_wrap=True)
-    table.add_column("")
+    columns = [
+        Column("picture"),
+        Column("pixels"),
+        Column("accuracy", number=True),
+        Column("loss", rank=1, number=True),
+        Column(""),
+    ]
+    rows = []
     for one in made.candidates:
         figures = ("no answer", "") if one.accuracy is None else (f"{one.accuracy:.2%}", f"{one.loss:.4f}")
-        table.add_row(str(one.shape), one.scaling.name, *figures, "taken" if one is made.chosen else "")
-    Console(stderr=True).print(table)
+        rows.append([str(one.shape), one.scaling.name, *figures, "taken" if one is made.chosen else ""])
+    print_table(columns, rows, err=True)
     click.echo(
         f"On {made.pictures:,} validation pictures of {made.dataset}, which it may have learned from.",
         err=True,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .paper import paper
+from .tables import Column, print_table
 
 if TYPE_CHECKING:
-    from ..recipes.schema import Recipe
+    from ..recipes.schema import Measured, Recipe
     from ..runs import Run
 
 
-@click.command()
+@click.command(epilog="Example: lapel runs --json")
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def runs(as_json: bool) -> None:
     """List the runs: recipe, data, validation, test if it was looked at, parameters, time."""
@@ -27,69 +27,58 @@ def runs(as_json: bool) -> None:
     if not rows:
         click.echo(f"No runs in {runs_folder()}. `lapel train cnn` makes one.", err=True)
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("run", "recipe", "engine", "data"):
-        table.add_column(title, overflow="fold")
-    for title in ("epochs", "validation", "test", "parameters", "time", "state"):
-        table.add_column(title, justify="right")
-    for row in rows:
-        table.add_row(
-            row["run"],
-            row["recipe"],
-            row["engine"],
-            row["data"],
-            f"{row['epochs']}/{row['epochs_asked']}",
-            _share(row["validation_accuracy"]),
-            _share(row["test_accuracy"]),
-            f"{row['parameters']:,}",
-            f"{row['seconds']:.0f} s",
-            row["state"],
-        )
-    paper().print(table)
+    columns = [
+        Column("run"),
+        Column("recipe", rank=3),
+        Column("engine", rank=5),
+        Column("data", rank=1),
+        Column("epochs", rank=2, number=True),
+        Column("validation", number=True),
+        Column("test", number=True),
+        Column("parameters", rank=6, number=True),
+        Column("time", rank=4, number=True),
+        Column("state"),
+    ]
+    print_table(columns, [_run_cells(row) for row in rows])
 
 
-@click.command()
+@click.command(epilog="Example: lapel recipes cnn > mine.toml")
 @click.argument("recipe", required=False)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: training.epochs=3."
 )
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def recipes(recipe: str | None, settings: tuple[str, ...], as_json: bool) -> None:
-    """List the named recipes, or print RECIPE as TOML, ready to be copied and changed."""
-    from ..recipes.load import load_recipe, named_recipes, source_text, to_toml
+    """List the named recipes, or print RECIPE as TOML, ready to be copied and changed.
+
+    What was measured of it goes to stderr: a copy that is changed reaches something else.
+    """
+    from ..recipes.load import load_recipe, named_recipes, template
 
     if recipe is not None:
         chosen = load_recipe(recipe, settings)
         if as_json:
             click.echo(json.dumps(chosen.settings(), indent=2))
-        elif recipe in named_recipes() and not settings:
-            click.echo(source_text(recipe), nl=False)
-        else:
-            click.echo(to_toml(chosen), nl=False)
+            return
+        click.echo(template(recipe, settings), nl=False)
+        for one in chosen.measured:
+            click.echo(_measured_line(one), err=True)
         return
+    if settings:
+        raise click.UsageError("--set goes with a RECIPE.")
     rows = [_recipe_row(load_recipe(name)) for name in named_recipes()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("recipe", no_wrap=True)
-    for title in ("parameters", "epochs", "PyTorch", "Keras"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("about")
-    for row in rows:
-        measured = row["measured"]
-        table.add_row(
-            row["recipe"],
-            f"{row['parameters']:,}",
-            str(row["epochs"]),
-            *(_measured(measured.get(engine)) for engine in ("torch", "keras")),
-            row["about"],
-        )
-    paper().print(table)
+    columns = [
+        Column("recipe"),
+        Column("parameters", rank=2, number=True),
+        Column("epochs", rank=3, number=True),
+        Column("PyTorch", rank=1, number=True),
+        Column("Keras", rank=4, number=True),
+        Column("about", sentence=True),
+    ]
+    print_table(columns, [_recipe_cells(row) for row in rows])
     click.echo("Test accuracy and seconds on Fashion-MNIST, as each recipe's file says.", err=True)
     click.echo("`lapel recipes NAME` prints one; `lapel train NAME` trains it.", err=True)
 
@@ -111,8 +100,23 @@ def _run_row(run: Run) -> dict[str, Any]:
         "test_looks": len(tests),
         "parameters": environment["parameters"],
         "seconds": sum(run.timings),
-        "state": "done" if done else "stopped or running",
+        "state": "running" if run.running else "done" if done else "stopped",
     }
+
+
+def _run_cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["run"],
+        row["recipe"],
+        row["engine"],
+        row["data"],
+        f"{row['epochs']}/{row['epochs_asked']}",
+        _share(row["validation_accuracy"]),
+        _share(row["test_accuracy"]),
+        f"{row['parameters']:,}",
+        f"{row['seconds']:.0f} s",
+        row["state"],
+    ]
 
 
 def _recipe_row(recipe: Recipe) -> dict[str, Any]:
@@ -129,8 +133,26 @@ def _recipe_row(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _measured(one: dict[str, Any] | None) -> str:
+def _recipe_cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["recipe"],
+        f"{row['parameters']:,}",
+        str(row["epochs"]),
+        *(_measured_cell(row["measured"].get(engine)) for engine in ("torch", "keras")),
+        row["about"],
+    ]
+
+
+def _measured_cell(one: dict[str, Any] | None) -> str:
     return f"{one['accuracy']:.1f} %, {one['seconds']:,.0f} s" if one else ""
+
+
+def _measured_line(one: Measured) -> str:
+    spread = "" if one.spread is None else f" ± {one.spread:.2f}"
+    return (
+        f"Measured with {one.engine} on {one.dataset}: {one.accuracy:.2f}{spread} %, "
+        f"{one.seconds:,.0f} s, n = {len(one.seeds)} ({one.hardware})."
+    )
 
 
 def _share(value: float | None) -> str:

@@ -13,7 +13,7 @@ from ..runtime import cores
 _MEGA = 1024 * 1024
 
 
-@click.command()
+@click.command(epilog="Example: lapel serve --model photo --port 8000")
 @click.option(
     "--model",
     "models",

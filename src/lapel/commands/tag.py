@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from .options import refuse_together
+
 if TYPE_CHECKING:
     from io import BufferedIOBase
 
     from ..tag import Catalogue, Photo, Row
     from ..tag.gallery import Gallery
+    from ..tag.output import Output
     from ..tagger import Tagger
     from .tagging import TaggingProgress
 
@@ -24,7 +27,7 @@ _MANY = 32  # rows that can be taken in without a summary
 _BLOCK = 1000  # rows of a table
 
 
-@click.command()
+@click.command(epilog="Example: lapel tag photos --out rows.csv --gallery page.html")
 @click.argument("photos", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--model",
@@ -38,9 +41,9 @@ _BLOCK = 1000  # rows of a table
 )
 @click.option("--column", metavar="NAME", help="Of a CSV or Parquet file: the column with paths or photos.")
 @click.option("-0", "--null", is_flag=True, help="The list on stdin ends each path with a zero byte.")
-@click.option("--json", "form", flag_value="jsonl", help="Print one JSON object a line.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-@click.option("--parquet", "form", flag_value="parquet", help="Print Parquet.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--parquet", "as_parquet", is_flag=True, help="Print Parquet.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -78,7 +81,9 @@ def tag(
     top: int,
     column: str | None,
     null: bool,
-    form: str | None,
+    as_json: bool,
+    as_csv: bool,
+    as_parquet: bool,
     out: Path | None,
     overwrite: bool,
     show: bool,
@@ -95,14 +100,19 @@ def tag(
     and the command ends with 1. A command with --out that was ended in whatever way goes on where it was
     when it is run again.
     """
-    if sum(map(bool, (form, out, show, figure))) > 1:
-        raise click.UsageError("Choose one of --json, --csv, --parquet, --out, --show and --figure.")
+    forms = {"--json": as_json, "--csv": as_csv, "--parquet": as_parquet}
+    refuse_together({**forms, "--out": out, "--show": show, "--figure": figure})
+    for name, value in {"--sort-into": sort_into, "--gallery": gallery, "--column": column}.items():
+        refuse_together({"--figure": figure, name: value})
+    form = "jsonl" if as_json else "csv" if as_csv else "parquet" if as_parquet else None
     if out is not None and out.suffix.lower() not in _ENDINGS:
         raise click.UsageError(f"--out ends in .csv, .jsonl or .parquet; {out} does not. (--figure draws.)")
     if overwrite and out is None:
         raise click.UsageError("--overwrite goes with --out.")
     if (link or dry_run) and sort_into is None:
         raise click.UsageError("--link and --dry-run go with --sort-into.")
+    if null and "-" not in photos:
+        raise click.UsageError("--null goes with -, a list on stdin.")
     if figure is not None and (len(photos) > 1 or not Path(photos[0]).is_file()):
         raise click.UsageError("--figure goes with one photo.")
     if form == "parquet" and sys.stdout.isatty():
@@ -123,14 +133,15 @@ def tag(
     # A bar on the terminal that the rows are printed to would be torn apart by them.
     bar = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
     with ExitStack() as open_, TaggingProgress(catalogue.count, bar=bar) as progress:
-        rows = _rows(tagger, catalogue, out, top, overwrite, open_)
+        output = None if out is None else open_.enter_context(_output(tagger, out, top, overwrite))
+        rows = _rows(tagger, catalogue, output)
         sorted_ = _sorted(rows, sort_into, tagger, link, dry_run)
         page = _gallery(tagger, gallery)
         _print(tagger, _watched(sorted_, progress, page), form, out, show, top)
         if page is not None and gallery is not None:
             page.write(gallery)
     if out or sort_into or gallery or progress.done > _MANY:
-        click.echo(progress.summary(), err=True)
+        click.echo(progress.summary(output.found if output else 0), err=True)
     elif progress.failed:
         click.echo(f"{progress.failed} could not be read.", err=True)
     if progress.failed:
@@ -148,18 +159,18 @@ def _refuse_sorting_into_itself(photos: tuple[str, ...], folder: Path | None) ->
             raise click.UsageError(f"--sort-into must not be in {given}, the photos of which are sorted.")
 
 
-def _rows(
-    tagger: Tagger, catalogue: Catalogue, out: Path | None, top: int, overwrite: bool, open_: ExitStack
-) -> Iterator[tuple[Photo, Row]]:
-    from ..tag import tag_catalogue
-
-    if out is None:
-        return tag_catalogue(tagger, catalogue)
-    from ..tag.output import Output, tag_into
+def _output(tagger: Tagger, out: Path, top: int, overwrite: bool) -> Output:
+    from ..tag.output import Output
     from ..tag.rows import form_of
 
-    form = form_of(out.suffix.lower()[1:], tagger, top)
-    return tag_into(open_.enter_context(Output(out, form, anew=overwrite)), tagger, catalogue)
+    return Output(out, form_of(out.suffix.lower()[1:], tagger, top), anew=overwrite)
+
+
+def _rows(tagger: Tagger, catalogue: Catalogue, output: Output | None) -> Iterator[tuple[Photo, Row]]:
+    from ..tag import tag_catalogue
+    from ..tag.output import tag_into
+
+    return tag_catalogue(tagger, catalogue) if output is None else tag_into(output, tagger, catalogue)
 
 
 def _sorted(
@@ -209,7 +220,7 @@ def _print(
     show: bool,
     top: int,
 ) -> None:
-    from .tag_rows import print_rows, print_table, show_rows
+    from .tag_rows import print_rows, print_tags, show_rows
 
     if out is not None:
         for _ in rows:
@@ -222,4 +233,4 @@ def _print(
     else:
         # A table is as wide as its widest row, so it is not printed before all of them are known.
         while block := [row for _, row in islice(rows, _BLOCK)]:
-            print_table(block, top)
+            print_tags(block, top)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PictureError
-from .paper import paper
+from .tables import Column, print_table
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from ..tag import Photo, Row
-    from ..tagger import Tag, Tagger
+    from ..tagger import Tagger
 
 _BAR = 24  # characters
 _COLUMNS = 32  # of a picture, at most
@@ -37,40 +39,34 @@ def print_rows(tagger: Tagger, rows: Iterable[Row], form: str, top: int) -> None
     stdout.flush()
 
 
-def print_table(rows: Iterable[Row], top: int) -> None:
+def print_tags(rows: Iterable[Row], top: int) -> None:
     """Print rows for people."""
-    from rich.table import Table
+    columns = [Column("file"), Column("label", sentence=True), Column("confidence", number=True)]
+    if top > 1:
+        columns.append(Column("alternatives", rank=1, sentence=True))
+    print_table(columns, [_cells(row, top)[: len(columns)] for row in rows])
+
+
+def _cells(row: Row, top: int) -> list[str | Text]:
     from rich.text import Text
 
     from ..decode import source_name
-    from ..tagger import Untagged
+    from ..tagger import Untagged, percent
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", overflow="fold")
-    table.add_column("label", no_wrap=True)
-    table.add_column("confidence", justify="right", no_wrap=True)
-    if top > 1:
-        table.add_column("alternatives")
-    for row in rows:
-        name = source_name(row.source)
-        if isinstance(row, Untagged):
-            reason = Text(row.error.message.removeprefix(f"{name}: "), style="red")
-            cells = [Text("not read", style="red"), Text(), reason]
-            # Without the last column the reason stands in place of the label.
-            table.add_row(Text(name), *(cells if top > 1 else [reason]))
-        else:
-            others = ", ".join(f"{label} {_percent(share)}" for label, share in row.ranking[1:top])
-            cells = [Text(row.label, style="bold"), Text(_percent(row.confidence))]
-            if not row.accepted:
-                cells = [Text(row.label, style="dim"), Text(row.reason, style="yellow")]
-            table.add_row(Text(name), *cells, *([Text(others)] if top > 1 else []))
-    paper().print(table)
+    name = source_name(row.source)
+    if isinstance(row, Untagged):
+        reason = row.error.message.removeprefix(f"{name}: ")
+        return [name, Text(f"not read: {reason}", style="red"), "", ""]
+    others = ", ".join(f"{label} {percent(share)}" for label, share in row.shown[1:top])
+    if row.accepted:
+        return [name, Text(row.label, style="bold"), percent(row.confidence), others]
+    return [name, Text(row.refusal, style="yellow"), "", others]
 
 
 def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> None:
     """Print bars of the confidence in each label, beside the picture where the terminal can draw it.
 
-    In place of the bars stands the reason where the tag is not accepted.
+    In place of the bars stands the refusal where the tag is not accepted.
     """
     from ..decode import source_name
     from ..tagger import Untagged
@@ -84,7 +80,8 @@ def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> No
             assert isinstance(row, Untagged)
             click.echo(f"{row.error.message}\n")
             continue
-        lines = [source_name(row.source), "", *(_bars(row.ranking[:top]) if row.accepted else _refusal(row))]
+        said = _bars(row.ranking[:top]) if row.accepted else [click.style(str(row), fg="yellow")]
+        lines = [source_name(row.source), "", *said]
         if pictures:
             picture = tagger.picture(photo.source)
             click.echo(beside(draw(picture, _COLUMNS), min(_COLUMNS, picture.shape[1]), lines))
@@ -94,17 +91,10 @@ def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> No
 
 
 def _bars(ranking: tuple[tuple[str, float], ...]) -> list[str]:
+    from ..tagger import percent
+
     width = max(len(label) for label, _ in ranking)
-    return [
-        f"{label:<{width}}  {_percent(share):>6}  {'█' * round(share * _BAR)}" for label, share in ranking
-    ]
-
-
-def _refusal(row: Tag) -> list[str]:
-    return [
-        click.style(row.reason, fg="yellow"),
-        click.style(f"{row.label}  {_percent(row.confidence)}", dim=True),
-    ]
+    return [f"{label:<{width}}  {percent(share):>6}  {'█' * round(share * _BAR)}" for label, share in ranking]
 
 
 def draw_figure(tagger: Tagger, file: Path, out: Path, top: int) -> None:
@@ -114,9 +104,6 @@ def draw_figure(tagger: Tagger, file: Path, out: Path, top: int) -> None:
     from ..report.style import png
 
     answer = tagger.tag(file)
-    write_atomic(out, png(tag_figure(tagger.picture(file), answer.ranking[:top])))
+    refusal = "" if answer.accepted else str(answer)
+    write_atomic(out, png(tag_figure(tagger.picture(file), answer.shown[:top], refusal)))
     click.echo(out)
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"

@@ -73,12 +73,21 @@ class TaggingProgress:
             self._samples.append((now, self.done))
             self._show(now)
 
-    def summary(self) -> str:
-        """The count of each accepted label, of each reason for others, and of those that were not read."""
+    def summary(self, found: int = 0) -> str:
+        """The count of each accepted label, of each reason for others, and of those that were not read.
+
+        `found` rows were there already.
+        """
         seconds = time.monotonic() - self._began
         rows = [*self.tagged.most_common(), *self.refused.most_common(), ("not read", self.failed)]
         width = max(len(label) for label, _ in rows)
-        head = f"{self.done:,} photos in {_clock(seconds)}."
+        new = self.done - found
+        what = "photo" if new == 1 else "photos"
+        head = f"{new:,} {what} in {_clock(seconds)}."
+        if found and not new:
+            head = f"Complete already: {found:,} rows, and no photo that they lack."
+        elif found:
+            head = f"{new:,} more {what} in {_clock(seconds)}; {found:,} rows were there already."
         return "\n".join([head, *(f"  {label:<{width}}  {count:>9,}" for label, count in rows if count)])
 
     def _show(self, now: float) -> None:

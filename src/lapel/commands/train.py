@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..runs import Run
 
 
-@click.command()
+@click.command(epilog="Example: lapel train cnn --set training.epochs=3")
 @click.argument("recipe", required=False)
 @click.option("--data", default="fashion-mnist", show_default=True, help="Dataset: a name or a path.")
 @click.option(

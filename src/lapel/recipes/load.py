@@ -18,7 +18,7 @@ from ..layers.layer import Layer
 from ..layers.registry import find_layer, kinds
 from .schema import Recipe
 
-__all__ = ["Recipe", "load_recipe", "named_recipes", "to_toml"]
+__all__ = ["Recipe", "load_recipe", "named_recipes", "template", "to_toml"]
 
 _LARGEST = 1 << 20  # bytes; a recipe is a page of text
 
@@ -61,15 +61,26 @@ def to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(recipe.settings())
 
 
-def source_text(name: str) -> str:
-    """The file of a named recipe, as written."""
+def template(name_or_path: str | Path, settings: Iterable[str] = ()) -> str:
+    """A recipe as TOML to be copied and changed: without the results that were measured of it.
+
+    A named recipe whose settings stay comes as it was written, others with every default filled in. Raises
+    RecipeError as `load_recipe` does.
+    """
+    recipe = load_recipe(name_or_path, settings)
+    if name_or_path in named_recipes() and not settings:
+        return _source_text(str(name_or_path)).partition("\n[[measured]]")[0]
+    return tomli_w.dumps({key: value for key, value in recipe.settings().items() if key != "measured"})
+
+
+def _source_text(name: str) -> str:
     return (resources.files(__package__) / "named" / f"{name}.toml").read_text()
 
 
 def _read(name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     word = str(name_or_path)
     if word in named_recipes():
-        return tomllib.loads(source_text(word)), f'recipe "{word}"'
+        return tomllib.loads(_source_text(word)), f'recipe "{word}"'
     path = Path(name_or_path)
     if path.suffix != ".toml" and not path.is_file():
         raise RecipeError(

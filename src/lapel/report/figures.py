@@ -159,8 +159,11 @@ def mean_pictures(dataset: Dataset) -> Figure:
 
 
 @drawing()
-def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]]) -> Figure:
-    """A picture as the model sees it, beside a bar for each (label, probability), the first one foremost."""
+def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]], refusal: str = "") -> Figure:
+    """A picture as the model sees it, beside a bar for each (label, share), the first one foremost.
+
+    With a `refusal`, which stands above the bars, none of them is.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, max(2.4, 0.6 + 0.3 * len(answers))), layout="constrained")
@@ -169,7 +172,9 @@ def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]])
     left.set_axis_off()
     places = range(len(answers))
     shares = [share for _, share in answers]
-    right.barh(places, shares, height=0.62, color=[RIGHT] + [MUTED] * (len(answers) - 1))
+    right.barh(
+        places, shares, height=0.62, color=[MUTED if refusal else RIGHT] + [MUTED] * (len(answers) - 1)
+    )
     for place, share in zip(places, shares, strict=True):
         right.text(share + 0.015, place, percent(share), va="center", color=MUTED)
     right.set_yticks(places, [plain(name) for name, _ in answers], color=INK)
@@ -178,6 +183,8 @@ def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]])
     right.invert_yaxis()
     right.grid(False)
     right.spines[:].set_visible(False)
+    if refusal:
+        figure.suptitle(plain(refusal, 70), color=WRONG)
     return figure
 
 

@@ -10,7 +10,7 @@ from ..decode import decode, source_name
 from ..encode import image_uri, to_image
 from ..errors import PictureError
 from ..files import write_atomic
-from ..tagger import Tag, Tagger
+from ..tagger import Tag, Tagger, percent
 from .inputs import Photo
 from .pipeline import Row
 
@@ -87,10 +87,11 @@ class Gallery:
             )
         except PictureError as error:  # it has gone since it was tagged
             pictures = escape(error.message)
-        reason = f" <mark>{escape(row.reason)}</mark>" if row.reason else ""
-        others = ", ".join(f"{escape(label)} {share:.1%}" for label, share in row.alternatives[:2])
+        said = escape(str(row))
+        words = f"<b>{said}</b>" if row.accepted else f"<mark>{said}</mark>"
+        others = ", ".join(f"{escape(label)} {percent(share)}" for label, share in row.shown[1:3])
         return (
-            f"<li><figure>{pictures}</figure><b>{escape(row.label)}</b> {row.confidence:.1%}{reason}"
+            f"<li><figure>{pictures}</figure>{words}"
             f'<meter value="{row.score:.3f}"></meter><small>{others}</small><small>{name}</small></li>'
         )
 

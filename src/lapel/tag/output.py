@@ -44,6 +44,7 @@ class Output:
         self._journal = path.with_name(f"{path.name}.part") if self._parquet else path
         # Beside the rows: a library that locks a file may do with what it holds as it likes.
         self._lock = path.with_name(f".{path.name}.lock")
+        self.found = 0  # rows that were there already
         self._rows: list[bytes] = []
         self._size = 0  # of the rows that are whole
         self._synced = time.monotonic()
@@ -100,6 +101,7 @@ class Output:
                             f"{self.path}: row {number} does not fit these tags: {error}.", _ANEW
                         ) from error
                     yield row
+                    self.found += 1
                     self._size += len(line)
         with file_errors(self._journal):
             self._file.truncate(self._size)

@@ -93,11 +93,13 @@ class Conv(Layer):
         """A Conv2d, which pads unevenly where it must."""
         from torch import nn
 
-        from .modules import UnevenConv2d
+        from .modules import StridedPointwise, UnevenConv2d
 
         top, left, bottom, right = self._pads(step.takes)
         settings: dict[str, Any] = {"groups": self._groups(step.takes), "bias": self.bias}
         sizes = step.takes[0], self.filters, self.kernel, self.stride
+        if self.kernel == 1 and self.stride > 1:
+            return StridedPointwise(*sizes, **settings)
         if (top, left) == (bottom, right):
             return nn.Conv2d(*sizes, padding=(top, left), **settings)
         return UnevenConv2d(*sizes, pads=(left, right, top, bottom), **settings)

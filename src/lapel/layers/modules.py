@@ -50,8 +50,8 @@ class UnevenConv2d(nn.Conv2d):
 class StridedPointwise(nn.Conv2d):
     """A kernel of one with a stride, which reads only some pixels: those are taken first.
 
-    The same numbers as `nn.Conv2d`, but safe: on processors with AVX2 and no AVX-512, oneDNN 3.12's gradient of
-    such a kernel writes past the end of its buffers where there are fewer than eight channels.
+    The same numbers as `nn.Conv2d`, but safe: on processors with AVX2 and no AVX-512, oneDNN 3.12's gradient
+    of such a kernel writes past the end of its buffers where there are fewer than eight channels.
     """
 
     def __init__(self, channels: int, filters: int, kernel: int, stride: int, **settings: Any) -> None:

@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 from ..errors import LapelError
 from ..runtime import cores
 from .api.app import App
-from .api.auth import Auth
 from .api.routes import LABELS
+from .http.auth import Auth
 from .http.ledger import Ledger
 from .http.messages import Bounds, HttpError, Request, Response, body_too_large, is_refusal_for_now
 from .inference.models import read_sources

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..decode import Limits
-from .api.auth import Auth
+from .http.auth import Auth
 from .http.messages import Bounds
 
 

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from ...errors import LapelError
+from ..http.auth import Auth
 from ..http.messages import Bounds, HttpError, Request, Response, json_response
 from ..inference.batcher import Batcher
 from ..inference.models import Loaded, Models
@@ -17,7 +18,6 @@ from ..settings import Settings
 from ..telemetry.counters import OTHER, Recorder
 from ..telemetry.logs import log_event
 from ..telemetry.registry import Telemetry
-from .auth import Auth
 from .budget import Budget
 from .encoding import pack
 from .files import Files

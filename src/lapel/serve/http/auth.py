@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from ..http.messages import HttpError, Request, Response
+from .messages import HttpError, Request, Response
 
 _METHODS = "GET, HEAD, POST, OPTIONS"
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}

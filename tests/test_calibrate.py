@@ -119,10 +119,11 @@ def test_pictures_that_are_all_easy_are_no_reason_to_refuse_what_is_sure_enough(
     easy, right = np.linspace(0.9999, 1, 200), np.ones(200, bool)
     assert threshold(easy, right, 0.95) == 0.95
     assert threshold(easy, right, 0.99) == 0.99
-    # Harder ones refuse what is less sure than 99 of 100 of them, as far as the goal.
+    # Harder ones refuse what is less sure than 99 of 100 of them.
     scores = np.linspace(0.5, 1, 200)
     assert threshold(scores, right, 0.95) == scores[2]
-    assert threshold(scores, right, 0.4) == 0.4
+    assert threshold(scores, right, 0.4) == scores[2]
+    assert threshold(easy, right, 0.4) == 0.95
     # And where those that are sure are wrong too often, only still surer ones are accepted.
     wrong = np.arange(200) % 5 != 0
     wrong[-20:] = True

@@ -545,8 +545,8 @@ def test_a_gallery_keeps_the_least_certain(model: Path, monkeypatch: pytest.Monk
     page = made._page()
     shown = [word for word in page.replace("<", ">").split(">") if word.endswith(".png")]
     assert shown == ["4.png", "2.png", "5.png"]
-    assert "<mark>unsure</mark>" in page
-    assert "<mark>&lt;dark&gt;</mark>" in page
+    assert "<mark>not accepted: unsure (closest: left 50.0%)</mark>" in page
+    assert "<mark>not accepted: &lt;dark&gt; (closest: left 40.0%)</mark>" in page
 
 
 # What is not accepted

@@ -15,6 +15,7 @@ Floats = NDArray[np.floating[Any]]
 
 _COLDEST, _HOTTEST = 0.05, 20.0
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_SURE = 0.95  # no score from here on is strange, however sure held-out answers are
 _ROUNDS = 40  # of the search; each leaves 62 % of what is left
 
 
@@ -68,11 +69,11 @@ def threshold(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> f
     """The score from which tags are to be accepted: where `goal` is reached, and not what is strange.
 
     It is that of `accept_at`, which raises, or if that is less, the score that 99 % of these reach or pass,
-    though no more than `goal`: a calibrated score of 0.95 is right in 95 of 100 cases, and held-out pictures
-    that are all easier than that are no reason to refuse it.
+    though no more than 0.95, or than a higher `goal`: a calibrated score of 0.95 is right in 95 of 100 cases,
+    and held-out pictures that are all easier than that are no reason to refuse it.
     """
     least = accept_at(scores, right, goal)
-    usual = min(goal, float(np.sort(scores)[len(scores) // 100]))
+    usual = min(max(goal, _SURE), float(np.sort(scores)[len(scores) // 100]))
     # Where all of them may be accepted, the least of their scores says only how easy they are.
     return usual if right.mean() >= goal else min(1.0, max(least, usual))
 

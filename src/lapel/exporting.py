@@ -84,7 +84,7 @@ def export(
 
     The model's confidence is first brought in line with how often it is right on validation pictures, and
     the least score found from which at least the share `goal` of the labels is right; tags below it are not
-    accepted, nor are those less sure than 99 % of the validation pictures, unless they are as sure as `goal`.
+    accepted, nor are those less sure than 99 % of the validation pictures, unless they are sure enough.
     What the model answers on these goes into its card, so that a service can tell when its photos are others.
     Without the run's dataset, which is loaded where it is not given, none of this is done.
 

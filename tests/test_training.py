@@ -217,7 +217,7 @@ class TestObjectives:
             def __repr__(self) -> str:
                 return "Elsewhere()"
 
-        setattr(Elsewhere, "keras" if "torch" in engine.__name__ else "torch", lambda *_: 0)
+        setattr(Elsewhere, "keras" if "Torch" in repr(engine) else "torch", lambda *_: 0)
         with pytest.raises(LapelError, match=r"Elsewhere\(\) has no method") as caught:
             begin(engine, small_recipe(), objective=Elsewhere())
         assert "--engine" in caught.value.hint

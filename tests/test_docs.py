@@ -88,7 +88,7 @@ def by_length(page: Path) -> object:
     return pytest.param(page, id=page.stem, marks=[pytest.mark.long] if long else [])
 
 
-@pytest.mark.parametrize("page", map(by_length, WITH_COMMANDS))
+@pytest.mark.parametrize("page", [by_length(page) for page in WITH_COMMANDS])
 def test_the_commands_of_a_page_run_in_their_order(page: Path, lapel: Lapel, tmp_path: Path) -> None:
     shown = commands(page)
     (tmp_path / "small.toml").write_text(to_toml(small_recipe()))

@@ -1,16 +1,36 @@
-# Lapel's own chores. `make demo` and `make test` need python3 (3.11 or newer, with venv) and make, no more.
+# Lapel's own chores. They need python3 (3.11 or newer, with venv) and make, no more.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: demo test check bench openapi clean
+.PHONY: demo test test-all check docs contributing notebooks openapi release bench clean
 
 demo: .venv/train
 	$(BIN)/python -m lapel demo
 
 test: .venv/test
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto -m 'not long' --cov --cov-report=term --cov-fail-under=92
+
+# What `make test` leaves out. Gradio bounds Pillow otherwise than we do, so its programs have an environment of their own.
+test-all: .venv/test .venv-apps/done
+	$(BIN)/python -m pytest --numprocesses auto -m long
+	.venv-apps/bin/python -m pytest tests/test_apps.py
+
+docs: .venv/docs
+	$(BIN)/python docs/generate.py
+	$(BIN)/zensical build --clean --strict
+
+# The toys of tests/extending into CONTRIBUTING.md.
+contributing: .venv/test
+	$(BIN)/python docs/generate.py --contributing
+
+# The example notebooks, run on the real Fashion-MNIST: LAPEL_DATA=FOLDER make notebooks
+notebooks: .venv/test
+	$(BIN)/python benchmarks/notebooks.py
+
+release: .venv/release
+	$(BIN)/python benchmarks/release.py
 
 check: .venv/test
 	$(BIN)/python -m ruff check
@@ -25,7 +45,7 @@ openapi: .venv/test
 	$(BIN)/python -m lapel.serve.api.openapi.build
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-apps build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/python:
@@ -41,4 +61,17 @@ clean:
 
 .venv/test: .venv/train
 	$(PIP) --editable '.[train,keras,jax,heic,serve,tensorboard,notebook,test]'
+	@touch $@
+
+.venv/docs: .venv/train
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
+.venv/release: .venv/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[release]'
+	@touch $@
+
+.venv-apps/done: pyproject.toml
+	$(PYTHON) -m venv .venv-apps
+	.venv-apps/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[apps]' pytest
 	@touch $@

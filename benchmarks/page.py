@@ -16,12 +16,12 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import FilePayload, sync_playwright
-from showcase import SEED, SIDE
 
 from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import draw
 from lapel.files import write_atomic
 
+SEED, SIDE = 1, 400
 WIDTH, HEIGHT, COUNT = 1280, 900, 7
 
 

@@ -1,9 +1,9 @@
 """Measure the named recipes: train each with several seeds, and look at the test pictures once a training.
 
     python benchmarks/recipes.py [NAME …] [--engine keras] [--seeds 0 1 2] [--runs FOLDER]
-    python benchmarks/recipes.py --table                         only write README's table anew
+    python benchmarks/recipes.py --table                 only write docs/reference/recipes.md anew
 
-The figures go into the recipes' own files and from there into the table of README. A run that is in FOLDER
+The figures go into the recipes' own files and from there into the page. A run that is in FOLDER
 already and complete is not trained again, and its look at the test pictures counts.
 """
 
@@ -26,7 +26,7 @@ from lapel.trainer import resume, train
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMED = ROOT / "src" / "lapel" / "recipes" / "named"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "reference" / "recipes.md"
 
 
 def measure(name: str, engine: str, seed: int, folder: Path) -> Run:
@@ -69,7 +69,7 @@ def write_down(name: str, measured: Measured) -> None:
 
 
 def table() -> str:
-    """README's table of recipes, from their files."""
+    """The table of recipes, from their files."""
     lines = [
         "| recipe | what it is | parameters | epochs | PyTorch | Keras |",
         "|---|---|---:|---:|---:|---:|",
@@ -77,13 +77,13 @@ def table() -> str:
     for name in named_recipes():
         recipe = load_recipe(name)
         measured = {one.engine: one for one in recipe.measured}
-        figures = " | ".join(_told(measured.get(engine)) for engine in ("torch", "keras"))
+        figures = " | ".join(describe_result(measured.get(engine)) for engine in ("torch", "keras"))
         size, epochs = parameters(plan(recipe)), recipe.training.epochs
         lines.append(f"| `{name}` | {recipe.about} | {size:,} | {epochs} | {figures} |")
     return "\n".join(lines)
 
 
-def _told(measured: Measured | None) -> str:
+def describe_result(measured: Measured | None) -> str:
     if measured is None:
         return ""
     spread = "" if measured.spread is None else f" ± {measured.spread:.2f}"
@@ -92,10 +92,10 @@ def _told(measured: Measured | None) -> str:
 
 
 def write_table() -> None:
-    """Put the table between its marks in README."""
-    text = README.read_text()
+    """Put the table between its marks in docs/reference/recipes.md."""
+    text = PAGE.read_text()
     marks = r"(<!-- recipes -->\n).*?(<!-- /recipes -->)"
-    README.write_text(re.sub(marks, lambda found: f"{found[1]}{table()}\n{found[2]}", text, flags=re.DOTALL))
+    PAGE.write_text(re.sub(marks, lambda found: f"{found[1]}{table()}\n{found[2]}", text, flags=re.DOTALL))
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--engine", default="torch", choices=["torch", "keras"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/measured"))
-    parser.add_argument("--table", action="store_true", help="only write README's table anew")
+    parser.add_argument("--table", action="store_true", help="only write the table anew")
     asked = parser.parse_args()
     if not asked.table:
         for name in asked.names:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import shlex
 import signal
@@ -17,7 +16,6 @@ import pytest
 from click.testing import CliRunner
 from garments import blobs, small_recipe
 from PIL import Image
-from service import running
 
 from lapel.cli import lapel as command_line
 from lapel.commands.options import invocation
@@ -229,60 +227,3 @@ def test_help_fits_80_columns_and_shows_an_example(verb: str) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 80
     example = result.stdout.rstrip().splitlines()[-1].strip()
     assert example.startswith(f"Example: lapel {verb.split()[0]} ")
-
-
-def readme_commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("lapel ")]
-
-
-def from_elsewhere(model: Path) -> str:
-    """The same network as a file that nobody would take for one of Lapel's."""
-    import onnx
-
-    network = onnx.load(model)
-    del network.metadata_props[:]
-    onnx.save(network, model.with_name("elsewhere.onnx"))
-    return str(model.with_name("elsewhere.onnx"))
-
-
-def test_the_readmes_commands_run(lapel: Lapel, files: Path) -> None:
-    """Every `lapel …` line of README, in its order, on small data in place of Fashion-MNIST."""
-    commands = readme_commands()
-    assert len(commands) >= 8
-    lapel("train", "small.toml", "--data", "blobs.npz", "--run", "first")
-    assert lapel("export", "first", "--out", "weights.pth").returncode == 0
-    Image.new("L", (40, 40), 200).save(files / "photo.jpg")
-    for command in commands:
-        words = command.split()[1:]
-        if words[0] == "train":
-            words[1] = "small.toml"
-            words += ["--data", "blobs.npz", "--run", f"runs/cnn-{len(list(files.glob('runs/cnn-*'))) + 1}"]
-        elif words[0] == "import" and "--recipe" not in words:
-            words[1] = from_elsewhere(files / "runs" / "cnn-1" / "model.onnx")
-            words += ["--data", "blobs.npz"]
-        elif words[0] == "import":
-            words[words.index("--recipe") + 1] = "small.toml"
-            words += ["--data", "blobs.npz"]
-        elif words[:2] == ["data", "show"]:
-            words += ["blobs.npz"]
-        elif words[0] == "serve":
-            with running(*words[1:]) as service:  # it ends when it is told to
-                assert service.ask("GET", "/health/ready").status == 200
-            continue
-        result = lapel(*words)
-        assert result.returncode == 0, f"{command}\n{result.stderr}"
-
-
-def test_the_readmes_recipe_table_is_that_of_the_recipes() -> None:
-    code = "import recipes; print(recipes.table(), end='')"
-    path = os.pathsep.join([str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")])
-    table = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert table in (ROOT / "README.md").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from .parquet import read_parquet
 from .places import cache_folder, places
 from .registry import CATALOG, FASHION_MNIST, SYNTHETIC, Known, find
 from .table import read_csv
+
+# A path, what photographs are made into, and who is told of progress -> Dataset
+Reader = Callable[[Path, PictureSpec, Progress | None], Dataset]
 
 
 def load_data(
@@ -103,18 +107,18 @@ def _from_path(given: str | os.PathLike[str], spec: PictureSpec, progress: Progr
         raise DataError(
             f"{path}: no such file or folder.", "Check the path; `lapel data list` shows the names."
         )
-    match path.suffix.casefold():
-        case ".csv":
-            return read_csv(path)
-        case ".parquet":
-            test = beside(path)
-            return read_parquet([path], [test] if test else [], spec, progress)
-        case ".npz":
-            return read_npz(path)
+    if reader := READERS.get(path.suffix.casefold()):
+        return reader(path, spec, progress)
     raise DataError(
         f"{path}: {path.suffix or 'a file without an ending'} is no form of dataset.",
-        "Give a folder, or a .csv, .parquet or .npz file.",
+        f"Give a folder, or a {', '.join(sorted(READERS))} file.",
     )
+
+
+def _beside(path: Path, spec: PictureSpec, progress: Progress | None) -> Dataset:
+    """A Parquet file, and its test pictures where they lie beside it."""
+    test = beside(path)
+    return read_parquet([path], [test] if test else [], spec, progress)
 
 
 def _from_folder(folder: Path, spec: PictureSpec, progress: Progress | None) -> Dataset:
@@ -131,3 +135,11 @@ def _from_folder(folder: Path, spec: PictureSpec, progress: Progress | None) -> 
             "Give the path of one of them.",
         )
     return read_csv(tables[0]) if tables else read_folder(folder, spec, progress)
+
+
+# The forms of dataset that are one file, by its ending.
+READERS: dict[str, Reader] = {
+    ".csv": lambda path, _spec, _progress: read_csv(path),
+    ".npz": lambda path, _spec, _progress: read_npz(path),
+    ".parquet": _beside,
+}

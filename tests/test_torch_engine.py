@@ -13,6 +13,7 @@ from lapel.engines.load import load_engine
 from lapel.engines.protocol import Epoch
 from lapel.engines.torch.device import choose_device, choose_precision
 from lapel.engines.torch.fitting import Fitting
+from lapel.engines.torch.muon import Muon
 from lapel.engines.weights import draw, to_pytorch
 from lapel.errors import LapelError
 from lapel.recipes.load import load_recipe, parse
@@ -131,3 +132,23 @@ class TestDevice:
         assert choose_precision("bf16", cpu, 1) == "bf16"
         assert choose_precision("fp32", cpu, 10**12) == "fp32"
         assert choose_precision("auto", cpu, 1) == "fp32"
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24)])
+def test_muon_without_bf16_steps_as_pytorchs_does(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapel.engines.torch.muon.fast_bf16", lambda _: False)
+    random = torch.Generator().manual_seed(0)
+    first = torch.randn(shape, generator=random)
+    weights = [nn.Parameter(first.clone()) for _ in range(2)]
+    settings = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    ours, theirs = Muon([weights[0]], **settings), torch.optim.Muon([weights[1]], **settings)
+    for _ in range(5):
+        gradient = torch.randn(shape, generator=random)
+        for weight, optimizer in zip(weights, (ours, theirs), strict=True):
+            weight.grad = gradient.clone()
+            optimizer.step()
+    moved = (weights[1] - first).abs().max()
+    assert (weights[0] - weights[1]).abs().max() < 0.02 * moved  # theirs rounds to three digits
+    assert ours.state_dict()["state"][0].keys() == theirs.state_dict()["state"][0].keys()

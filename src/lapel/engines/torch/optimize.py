@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...recipes.schema import Training
 from ...training.groups import rate_share
+from .muon import Muon
 
 _Group: TypeAlias = dict[str, Any]
 
@@ -57,9 +58,7 @@ class Optimizer:
                 parts = [torch.optim.AdamW(rest, fused=fused)] if rest else []
                 if matrices := _groups(views, {}, shares, training.weight_decay):
                     self._matrices = [(hidden[name], views[name]) for name in hidden if shares[name] > 0]
-                    parts.append(
-                        torch.optim.Muon(matrices, momentum=momentum, adjust_lr_fn="match_rms_adamw")
-                    )
+                    parts.append(Muon(matrices, momentum=momentum, adjust_lr_fn="match_rms_adamw"))
         self._optimizers = parts
 
     def step(self, rate: float) -> None:

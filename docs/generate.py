@@ -22,6 +22,7 @@ import click
 import lapel
 from lapel.card import Card
 from lapel.cli import lapel as command_line
+from lapel.layers import registry
 from lapel.picture import PictureSpec
 from lapel.recipes.schema import Recipe
 from lapel.tag import rows
@@ -104,14 +105,14 @@ def schema_page(schema: dict[str, Any]) -> str:
         *part_lines(schema),
     ]
     for name, part in sorted(schema.get("$defs", {}).items()):
-        parts += [f"## {heading(name, part)}\n", *part_lines(part)]
+        if "properties" not in part:  # what a layer is, its kind says
+            continue
+        parts += [f"## {name}\n", *part_lines(part)]
+    for kind in registry.kinds():
+        layer = registry.find_layer(kind)
+        assert layer is not None
+        parts += [f"## A layer: {kind}\n", *part_lines(layer.model_json_schema())]
     return "\n".join(parts)
-
-
-def heading(name: str, part: dict[str, Any]) -> str:
-    """The name of a part; a kind of layer goes by what `kind` says."""
-    kind = part.get("properties", {}).get("kind", {}).get("const")
-    return f"A layer: {kind}" if kind else name
 
 
 def part_lines(part: dict[str, Any]) -> list[str]:
@@ -136,13 +137,12 @@ def code(value: Any) -> str:
 def kind_of(field: dict[str, Any]) -> str:
     """What a key may hold, in words."""
     if "$ref" in field:
-        return f"a table: {field['$ref'].rsplit('/', 1)[-1]}"
+        name = field["$ref"].rsplit("/", 1)[-1]
+        return "a layer of any kind below" if name == "Layer" else f"a table: {name}"
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
-    if "oneOf" in field and "discriminator" in field:
-        return "a layer of any kind below"
     if options := field.get("anyOf"):
         return " or ".join(
             dict.fromkeys(kind_of(option) for option in options if option.get("type") != "null")

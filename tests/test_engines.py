@@ -161,7 +161,7 @@ def test_there_are_devices_that_are_not_there(engine: Engine) -> None:
 
 
 def choose(engine: Engine) -> Callable[[str], object]:
-    if "torch" in engine.__name__:
+    if "Torch" in repr(engine):
         from lapel.engines.torch.device import choose_device as in_torch
 
         return in_torch
@@ -215,7 +215,7 @@ def change(engine: Engine) -> Callable[..., Pictures]:
         given, random = keras.ops.convert_to_tensor(pictures), keras.random.SeedGenerator(seed)
         return np.asarray(augment(given, Augmentation.model_validate(how), random))
 
-    return in_torch if "torch" in engine.__name__ else in_keras
+    return in_torch if "Torch" in repr(engine) else in_keras
 
 
 class TestAugment:

@@ -12,8 +12,8 @@ from made_runs import made_answers, made_dataset, made_run
 from PIL import Image
 from terminals import typed
 
-from lapel.evaluation import held_out
 from lapel.recipes.load import named_recipes
+from lapel.splits import split_of_run
 
 Lapel = Callable[..., subprocess.CompletedProcess[str]]
 NAMES = ("cnn-fast-1", "a-name-of-a-run-that-somebody-made-up-12")
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, dataset = tmp_path_factory.mktemp("folder"), made_dataset()
     for seed, name in enumerate(NAMES):
         run = made_run(folder / "runs" / name, dataset)
-        labels = held_out(run, dataset, "test").labels
+        labels = split_of_run(run, dataset, "test").labels
         run.record_look("test", 0.5, len(labels))
         run.save_predictions("test", made_answers(labels, 4, 0.9 - 0.4 * seed, seed), labels)
     for name in ("photo.png", "another photo.png"):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +146,7 @@ def _same_objective(run: Run, trained: str | None, objective: Objective | None) 
 
 
 def _go_on(run: Run, fitting: Fitting, held: Split, watches: Sequence[Watch]) -> Run:
-    with run.locked(), _resumable(run):
+    with run.locked():
         recipe, together = run.recipe, Watches(watches)
         state = run.state()
         history: list[Epoch] = []
@@ -167,19 +166,6 @@ def _go_on(run: Run, fitting: Fitting, held: Split, watches: Sequence[Watch]) ->
                 together.epoch(epoch, timings[-1], best)
         run.finish(_outcome(recipe, history, timings, held))
     return run
-
-
-@contextmanager
-def _resumable(run: Run) -> Iterator[None]:
-    """Where the disk refuses to take more, say how to go on: the run so far is kept."""
-    try:
-        yield
-    except LapelError as error:
-        if not isinstance(error.__cause__, OSError):
-            raise
-        raise LapelError(
-            error.message, f"When that is mended, go on with: lapel train --resume {run.path}"
-        ) from error.__cause__
 
 
 def _outcome(recipe: Recipe, history: list[Epoch], timings: list[float], held: Split) -> dict[str, Any]:

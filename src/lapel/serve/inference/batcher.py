@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -207,8 +208,10 @@ class Batcher:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while batch := self._take():
-            loop.call_soon_threadsafe(self._deliver, batch, *_run_batch(batch))
-            del batch  # while this thread waits for more, it keeps no model alive
+            answers = _run_batch(batch)
+            with suppress(RuntimeError):  # the loop is closed, where another program ended it: nobody waits
+                loop.call_soon_threadsafe(self._deliver, batch, *answers)
+            del batch, answers  # while this thread waits for more, it keeps no model alive
 
     def _take(self) -> list[_Job]:
         """This thread's share of the queue; nothing where there is no more to come."""

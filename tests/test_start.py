@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -137,13 +138,33 @@ def test_a_start_that_has_changed_since_is_refused(first: Run) -> None:
         resume(open_run("stopped"), blobs())
 
 
-def test_a_network_of_which_no_weight_fits_is_refused_with_names_and_shapes(first: Run) -> None:
-    dense = parse({"name": "row", "layers": [{"kind": "flatten"}, {"kind": "dense"}]}, "row")
+def test_a_network_of_which_no_kernel_fits_is_refused_with_names_and_shapes(first: Run) -> None:
+    """Though the rows behind its first kernel have the lengths that the recipe asks for."""
+    wide = small_recipe().model_dump(mode="json")
+    wide["layers"] = [dict(wide["layers"][0], kernel=5), *wide["layers"][1:]]
     with pytest.raises(ModelError) as caught:
-        train(dense, blobs(80), start=first)
-    assert 'none of its weights fits the recipe "row"' in caught.value.message
-    assert '"0.bias" (8,), ' in caught.value.message.replace('"0.weight" (8, 1, 3, 3), ', "")
-    assert 'the recipe asks for "1.weight" (4, 64), "1.bias" (4,).' in caught.value.message
+        train(parse(wide, "wide"), blobs(80, classes=3), start=first)
+    assert caught.value.message == (
+        f'{Path("first").resolve()}: none of its kernels fits the recipe "small". It holds '
+        '"0.weight" (8, 1, 3, 3), "5.weight" (4, 128); '
+        'the recipe asks for "0.weight" (8, 1, 5, 5), "5.weight" (3, 128).'
+    )
+
+
+def test_a_model_and_the_list_of_runs_say_what_a_run_started_from(first: Run, lapel: Lapel) -> None:
+    run = train(small_recipe(epochs=1), blobs(), start=first)
+    path = export(run, "made.onnx", dataset=blobs()).path
+    assert load_tagger(path).card.made["start"] == "first"
+    (row,) = json.loads(lapel("runs", "--json").stdout)
+    assert row["start"] == str(Path("first").resolve())
+
+
+def test_the_recipe_in_the_docs_is_the_pretrained_network(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "how-to" / "pretrained.md"
+    (block,) = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "photos.toml").write_text(block)
+    shown, network = load_recipe(tmp_path / "photos.toml"), network_recipe("efficientnet-lite0")
+    assert (shown.layers, shown.normalise) == (network.layers, network.normalise)
 
 
 def test_other_numbers_of_a_picture_are_refused_with_the_settings_to_add(first: Run) -> None:

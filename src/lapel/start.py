@@ -21,7 +21,7 @@ from .recipes.schema import Normalise, Recipe
 from .runs import Run, list_runs, open_run
 from .tagger import load_tagger, model_path, shipped_models
 
-_SHOWN = 3  # weights in a refusal
+_SHOWN = 3  # kernels in a refusal
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Start:
         """First weights for a recipe: these where name and shape agree, `drawn` ones elsewhere.
 
         The last layer that has weights stays as it is drawn unless the classes are the same. Also gives what
-        a run's environment says of it. Raises ModelError where no weight fits, RecipeError where the recipe
+        a run's environment says of it. Raises ModelError where no kernel fits, RecipeError where the recipe
         makes other numbers of its pictures than these weights have learned from.
         """
         if self.normalise not in (None, recipe.normalise):
@@ -68,11 +68,12 @@ class Start:
             for name, asked in wanted.items()
             if name in self.weights and self.weights[name].shape == asked and not (other and name in head)
         }
-        if not fitting:
+        # A few rows of equal length in the same place say nothing: it is kernels that have learned.
+        if not any(array.ndim > 1 for array in fitting.values()):
             theirs = {name: array.shape for name, array in self.weights.items()}
             raise ModelError(
-                f'{self.source}: none of its weights fits the recipe "{recipe.name}". It holds '
-                f"{_list(theirs)}; the recipe asks for {_list(wanted)}.",
+                f'{self.source}: none of its kernels fits the recipe "{recipe.name}". It holds '
+                f"{_list_kernels(theirs)}; the recipe asks for {_list_kernels(wanted)}.",
                 "Start from a network with the same layers in the same places.",
             )
         facts = {
@@ -127,9 +128,9 @@ def _head(steps: Sequence[Step]) -> set[str]:
     return {f"{last.name}.{word}" for word in last.weights}
 
 
-def _list(weights: dict[str, tuple[int, ...]]) -> str:
-    shown = [f'"{name}" {shape}' for name, shape in list(weights.items())[:_SHOWN]]
-    more = len(weights) - len(shown)
+def _list_kernels(weights: dict[str, tuple[int, ...]]) -> str:
+    kernels = [f'"{name}" {shape}' for name, shape in weights.items() if len(shape) > 1]
+    shown, more = kernels[:_SHOWN], len(kernels[_SHOWN:])
     return ", ".join(shown) + (f" and {more} more" if more else "") if shown else "none"
 
 

@@ -56,7 +56,7 @@ def train(
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
     others. The run's environment says which.
 
-    Raises LapelError: an unknown name, a network that does not fit the pictures, a start of which no weight
+    Raises LapelError: an unknown name, a network that does not fit the pictures, a start of which no kernel
     fits, a loss that is no longer a number, a full disk.
 
     >>> run = train("cnn")

@@ -158,8 +158,14 @@ def card_of(run: Run) -> Card:
             "dataset": dataset["name"],
             "fingerprint": dataset["fingerprint"],
             "date": environment["started"],
+            **_start(environment),
         },
     )
+
+
+def _start(environment: dict[str, Any]) -> dict[str, str]:
+    """What the run started from, by its name alone: a model goes where its maker's folders do not."""
+    return {"start": Path(environment["start"]["from"]).name} if "start" in environment else {}
 
 
 def _picture_spec(dataset: dict[str, Any]) -> PictureSpec:

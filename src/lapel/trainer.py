@@ -18,6 +18,7 @@ from .recipes.load import load_recipe
 from .recipes.plan import plan
 from .recipes.schema import Recipe
 from .runs import Run, dataset_of, new_run, same_data
+from .start import Start, load_start
 from .training.objective import Objective
 from .training.validation import beats_chance, chance
 from .training.watch import Beginning, Epoch, Watch, Watches
@@ -36,6 +37,7 @@ def train(
     precision: str = "auto",
     threads: int | None = None,
     objective: Objective | None = None,
+    start: str | Path | Run | None = None,
     path: str | Path | None = None,
     watches: Sequence[Watch] = (),
 ) -> Run:
@@ -49,8 +51,12 @@ def train(
     minimised instead of the recipe's cross-entropy, `watches` look on. Ctrl-C leaves a run that `resume` goes
     on with.
 
-    Raises LapelError: an unknown name, a network that does not fit the pictures, a loss that is no longer a
-    number, a full disk.
+    With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
+    those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
+    others. The run's environment says which.
+
+    Raises LapelError: an unknown name, a network that does not fit the pictures, a start of which no kernel
+    fits, a loss that is no longer a number, a full disk.
 
     >>> run = train("cnn")
     >>> run.history[-1].validation_accuracy
@@ -61,7 +67,8 @@ def train(
     pictures = dataset if isinstance(dataset, Dataset) else load_data(dataset)
     builder = load_engine(engine, backend)
     learned, held = pictures.split(recipe.training.validation, seed)
-    network = builder.build(recipe, pictures.shape, len(pictures.class_names), _first(recipe, pictures, seed))
+    first, started = _first(recipe, pictures, seed, None if start is None else load_start(start))
+    network = builder.build(recipe, pictures.shape, len(pictures.class_names), first)
     fitting = builder.fit(
         network,
         learned,
@@ -90,6 +97,8 @@ def train(
     )
     if objective is not None:
         facts["objective"] = repr(objective)
+    if started:
+        facts["start"] = started
     run = new_run(recipe, facts, Path(path) if path else None)
     return _go_on(run, fitting, held, watches)
 
@@ -116,7 +125,8 @@ def resume(
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
     seed = facts["seed"]
     learned, held = dataset.split(recipe.training.validation, seed)
-    network = builder.build(recipe, dataset.shape, len(dataset.class_names), _first(recipe, dataset, seed))
+    first, _ = _first(recipe, dataset, seed, _start_of(run))
+    network = builder.build(recipe, dataset.shape, len(dataset.class_names), first)
     fitting = builder.fit(
         network,
         learned,
@@ -131,8 +141,26 @@ def resume(
     return _go_on(run, fitting, held, watches)
 
 
-def _first(recipe: Recipe, dataset: Dataset, seed: int) -> Weights:
-    return draw(plan(recipe, dataset.shape, len(dataset.class_names)), seed)
+def _first(
+    recipe: Recipe, dataset: Dataset, seed: int, start: Start | None
+) -> tuple[Weights, dict[str, Any] | None]:
+    """First weights, and what the environment says of where they come from if they are not only drawn."""
+    drawn = draw(plan(recipe, dataset.shape, len(dataset.class_names)), seed)
+    return start.applied(recipe, dataset.shape, dataset.class_names, drawn) if start else (drawn, None)
+
+
+def _start_of(run: Run) -> Start | None:
+    """What a run that is to go on began with; None where its kept state holds all weights anyway."""
+    started = run.environment.get("start")
+    if started is None or run.state() is not None:
+        return None
+    start = load_start(started["from"])
+    if start.fingerprint != started["fingerprint"]:
+        raise RunError(
+            f"{run.path}: no epoch has ended yet, and {start.source}, which it starts from, is another now.",
+            "Start a new run with: lapel train --from",
+        )
+    return start
 
 
 def _same_objective(run: Run, trained: str | None, objective: Objective | None) -> None:

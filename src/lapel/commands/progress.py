@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..training.watch import Beginning, Epoch, Watch
 from .bar import open_bar
@@ -39,6 +39,8 @@ class TrainingProgress(Watch):
             f"{_engine(environment['engine'])} on {environment['device']} in {environment['precision']}, "
             f"seed {environment['seed']}{again}"
         )
+        if (start := environment.get("start")) and not done:
+            _say(_started(start))
         if sys.stderr.isatty():
             from rich.progress import TaskProgressColumn
 
@@ -98,6 +100,12 @@ class TrainingProgress(Watch):
 
 def _engine(made: dict[str, str]) -> str:
     return f"{made['name']} ({made['backend']})" if "backend" in made else made["name"]
+
+
+def _started(start: dict[str, Any]) -> str:
+    drawn = len(start["drawn"])
+    rest = f"; the other {drawn} are drawn: {', '.join(start['drawn'][:3])}" if drawn else ""
+    return f"Started from {start['from']}: {start['weights']} weights{rest}{' …' if drawn > 3 else ''}"
 
 
 def _say(line: str) -> None:

@@ -93,6 +93,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "recipe": run.recipe.name,
         "engine": environment["engine"]["name"],
         "data": environment["dataset"]["name"],
+        "start": environment.get("start", {}).get("from"),
         "epochs": len(history),
         "epochs_asked": run.recipe.training.epochs,
         "validation_accuracy": done["validation_accuracy"] if done else max(validation, default=None),

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: training.epochs=3."
 )
+@click.option(
+    "--from",
+    "start",
+    metavar="START",
+    help="Take first weights from a run, a model (photo, FILE.onnx) or a pretrained network "
+    "(efficientnet-lite0).",
+)
 @click.option("--engine", default="torch", show_default=True, help="torch or keras: what fits the network.")
 @click.option(
     "--backend",
@@ -49,6 +56,7 @@ def train(
     recipe: str | None,
     data: str,
     settings: tuple[str, ...],
+    start: str | None,
     engine: str,
     backend: str | None,
     seed: int,
@@ -100,6 +108,7 @@ def train(
                 device=device,
                 precision=precision,
                 threads=threads,
+                start=start,
                 path=path,
                 watches=watches,
             )
@@ -116,7 +125,8 @@ def train(
 
 def _refuse_with_resume() -> None:
     context = click.get_current_context()
-    for name in ("data", "settings", "engine", "backend", "seed", "device", "precision", "threads", "path"):
+    fixed = "data", "settings", "start", "engine", "backend", "seed", "device", "precision", "threads", "path"
+    for name in fixed:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             raise click.UsageError(f"{option} cannot be changed in a run that goes on; leave it out.")

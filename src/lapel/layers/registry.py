@@ -20,6 +20,7 @@ _HOUSE = {
     "conv": "conv:Conv",
     "dense": "dense:Dense",
     "dropout": "dropout:Dropout",
+    "efficientnet-lite": "efficientnet:EfficientNetLite",
     "flatten": "shape:Flatten",
     "global-pool": "pool:GlobalPool",
     "mobile-block": "mobile:MobileBlock",

@@ -1,0 +1,1 @@
+"""Networks that have learned from ImageNet, and the installed packages that hold their weights."""

@@ -170,6 +170,7 @@ def test_both_engines_reach_the_same_accuracy_on_drawn_garments(name: str) -> No
     agree(load_recipe(name, ["training.epochs=6", "training.batch=32"]), dataset)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "count"), [("dense", 20_000), ("cnn", 5_000)])
 def test_both_engines_reach_the_same_accuracy_on_fashion_mnist(
     name: str, count: int, fashion_mnist: Path

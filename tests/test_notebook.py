@@ -270,6 +270,7 @@ def check_keras(cells: Cells, dataset: Dataset, dense: float) -> None:
 
 
 @both
+@pytest.mark.long
 def test_it_runs_on_the_drawn_garments_where_fashion_mnist_cannot_be_had(
     name: str, surroundings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

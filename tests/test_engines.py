@@ -82,7 +82,8 @@ def test_bf16_learns_as_fp32_does(engine: Engine) -> None:
 
 
 def test_the_same_seed_gives_the_same_training_and_another_seed_another(engine: Engine) -> None:
-    first, again, other = (epochs(fit(engine, small_recipe(), blobs(), seed=seed), 2) for seed in (1, 1, 2))
+    recipe = small_recipe(batch=32)  # so that the last batch is a smaller one
+    first, again, other = (epochs(fit(engine, recipe, blobs(), seed=seed), 2) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 

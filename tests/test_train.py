@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from garments import blobs, garments, small_recipe
+from processes import forking
 
 from lapel.data import save_data
 from lapel.data.dataset import Dataset, Split
@@ -358,7 +359,7 @@ def test_a_network_learns_the_drawn_garments() -> None:
 
 
 KILLS = {"torch": 6, "keras": 3}  # for each seed
-ENDURING = small_recipe(epochs=40, batch=8, average=0.9)
+ENDURING = small_recipe(epochs=24, batch=8, average=0.9)
 
 
 class Slowly(Watch):
@@ -413,10 +414,6 @@ def test_kill_9_at_any_moment_and_the_end_is_the_same_to_the_bit(
     """A real process, killed over and over: in epochs, across their ends, and inside writes."""
     data, expected = unkilled(engine)
     least = KILLS[engine] // 3
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["torch", "lapel.trainer", "lapel.data", "garments", f"lapel.engines.{engine}", __name__]
-    )
     random = np.random.default_rng(seed)
     path, under_way = tmp_path / "killed", tmp_path / "under-way"
     killed = inside_a_write = across_an_end = 0
@@ -424,7 +421,9 @@ def test_kill_9_at_any_moment_and_the_end_is_the_same_to_the_bit(
         if killed >= KILLS[engine] and inside_a_write >= least and across_an_end >= least:
             break
         under_way.unlink(missing_ok=True)
-        child = context.Process(target=_train_slowly, args=(engine, path, data, under_way, attempt % 3 == 1))
+        child = forking().Process(
+            target=_train_slowly, args=(engine, path, data, under_way, attempt % 3 == 1)
+        )
         child.start()
         _wait(child, time.monotonic() + 60, under_way.exists)
         deadline = time.monotonic() + random.uniform(0.02, 0.3)

@@ -348,7 +348,7 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_network_learns_the_drawn_garments() -> None:
     """End to end: drawn garments, a convolutional network, and fresh garments that it has not seen."""
-    dataset = garments(6000, 1000)
+    dataset = garments(4000, 1000, size=16)
     run = train(load_recipe("cnn", ["training.epochs=8", "training.batch=64"]), dataset)
     network = run.engine().build(run.recipe, dataset.shape, 10, run.weights())
     assert dataset.test is not None

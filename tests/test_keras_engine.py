@@ -55,7 +55,7 @@ def answers(engine: str, recipe: Recipe, weights: Any, dataset: Dataset) -> NDAr
 def test_trained_weights_give_the_same_probabilities_on_the_other_engine(
     name: str, here: str, there: str
 ) -> None:
-    dataset = garments()
+    dataset = garments(size=20)
     run = train(load_recipe(name, ["training.epochs=1", "training.batch=18"]), dataset, engine=here)
     given = answers(here, run.recipe, run.weights(), dataset)
     assert given.max() - given.min() > 0.2, "the weights have learned nothing that could differ"

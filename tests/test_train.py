@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import resource
 import signal
@@ -219,8 +218,7 @@ def test_a_full_disk_loses_nothing_that_was_there() -> None:
     with pytest.raises(KeyboardInterrupt):
         train(small_recipe(epochs=4), blobs(), path="stopped", watches=[StopAfter(2)])
     before = contents(Path("stopped"))
-    context = multiprocessing.get_context("spawn")
-    child = context.Process(target=_resume_on_a_full_disk, args=(Path("stopped"), Path("said.txt")))
+    child = forking().Process(target=_resume_on_a_full_disk, args=(Path("stopped"), Path("said.txt")))
     child.start()
     child.join(60)
     assert child.exitcode == 0

@@ -62,7 +62,7 @@ def new_python(tmp_path: Path) -> Lapel:
             env={**os.environ, "PYTHONWARNINGS": "error", "COLUMNS": "120", **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     return run

@@ -26,7 +26,7 @@ def forking() -> ForkServerContext:
 
 
 def run_forked(
-    words: list[str], folder: Path, environment: dict[str, str], timeout: float = 120
+    words: list[str], folder: Path, environment: dict[str, str], timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """`lapel` with these words, run in this folder with this environment besides our own."""
     with tempfile.TemporaryDirectory() as place:

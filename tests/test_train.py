@@ -220,7 +220,7 @@ def test_a_full_disk_loses_nothing_that_was_there() -> None:
     before = contents(Path("stopped"))
     child = forking().Process(target=_resume_on_a_full_disk, args=(Path("stopped"), Path("said.txt")))
     child.start()
-    child.join(60)
+    child.join(600)
     assert child.exitcode == 0
     said = Path("said.txt").read_text()
     assert "no space left" in said
@@ -423,7 +423,7 @@ def test_kill_9_at_any_moment_and_the_end_is_the_same_to_the_bit(
             target=_train_slowly, args=(engine, path, data, under_way, attempt % 3 == 1)
         )
         child.start()
-        _wait(child, time.monotonic() + 60, under_way.exists)
+        _wait(child, time.monotonic() + 600, under_way.exists)
         deadline = time.monotonic() + random.uniform(0.02, 0.3)
         if attempt % 3 == 0:
             _wait(child, deadline, lambda: False)

@@ -80,6 +80,11 @@ class Around(nn.Module):
         return result
 
 
+class Threefold(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, x, x], 1)
+
+
 def mobile(takes: int, gives: int, expand: int, *inner: nn.Module, depthwise: nn.Module) -> list[nn.Module]:
     wide = takes * expand
     widen = [nn.Conv2d(takes, wide, 1, bias=False), nn.BatchNorm2d(wide, 1e-3), nn.ReLU6()]
@@ -134,6 +139,17 @@ NETWORKS: dict[str, tuple[Layers, Callable[[], list[nn.Module]]]] = {
         lambda: [
             nn.Conv2d(3, 4, 3, padding=1), TensorFlowSame(4, 4, 3, 2, groups=4),
             TensorFlowSame(4, 8, 4, 2, groups=4),
+        ],
+    ),
+    "enlarge": (
+        [{"kind": "enlarge", "size": 9}, {"kind": "enlarge", "size": 29}, conv(4)],
+        lambda: [nn.Upsample(29, mode="bilinear"), nn.Conv2d(3, 4, 3, padding=1)],
+    ),
+    "enlarge a grey picture": (
+        [conv(1), {"kind": "enlarge", "size": 16}, conv(4)],
+        lambda: [
+            nn.Conv2d(3, 1, 3, padding=1), nn.Upsample(16, mode="bilinear"), Threefold(),
+            nn.Conv2d(3, 4, 3, padding=1),
         ],
     ),
     "squeeze and excite": (
@@ -289,9 +305,10 @@ def test_layers_that_do_not_fit_say_why(layer: dict[str, Any], message: str, hin
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize("kind", ["conv", "pool", "global-pool", "squeeze-excite", "mobile-block"])
+@pytest.mark.parametrize("kind", ["conv", "pool", "global-pool", "squeeze-excite", "mobile-block", "enlarge"])
 def test_layers_for_pictures_refuse_a_row(kind: str) -> None:
     needed = {"conv": {"filters": 2}, "mobile-block": {"filters": 2}, "squeeze-excite": {"channels": 2}}
+    needed["enlarge"] = {"size": 9}
     recipe = recipe_of({"kind": "flatten"}, {"kind": kind, **needed.get(kind, {})})
     with pytest.raises(RecipeError, match=rf"layer 1 \({kind}\) needs a picture, but gets 64 numbers"):
         plan(recipe, (8, 8, 1))

@@ -21,6 +21,7 @@ _HOUSE = {
     "dense": "dense:Dense",
     "dropout": "dropout:Dropout",
     "efficientnet-lite": "efficientnet:EfficientNetLite",
+    "enlarge": "enlarge:Enlarge",
     "flatten": "shape:Flatten",
     "global-pool": "pool:GlobalPool",
     "mobile-block": "mobile:MobileBlock",

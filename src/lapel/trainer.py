@@ -9,11 +9,12 @@ from typing import Any
 
 from .data import load_data
 from .data.dataset import Dataset, Split
+from .engines.learn import FitArguments, begin
 from .engines.load import load_engine
 from .engines.protocol import Fitting, Weights
 from .engines.weights import draw
 from .environment import environment, now
-from .errors import LapelError, RunError
+from .errors import LapelError, RecipeError, RunError
 from .recipes.load import load_recipe
 from .recipes.plan import plan
 from .recipes.schema import Recipe
@@ -67,19 +68,21 @@ def train(
     pictures = dataset if isinstance(dataset, Dataset) else load_data(dataset)
     builder = load_engine(engine, backend)
     learned, held = pictures.split(recipe.training.validation, seed)
+    start = start or recipe.start or None
+    if start is None and recipe.training.learn != "all":
+        raise RecipeError(
+            f'recipe "{recipe.name}": only its head is to learn at first, but nothing has learned before.',
+            "Say what to start from, such as --from efficientnet-lite0 or --from RUN.",
+        )
     first, started = _first(recipe, pictures, seed, None if start is None else load_start(start))
-    network = builder.build(recipe, pictures.shape, len(pictures.class_names), first)
-    fitting = builder.fit(
-        network,
-        learned,
-        held,
-        recipe,
-        seed=seed,
+    arguments = FitArguments(
+        *(builder, recipe, pictures.shape, len(pictures.class_names), learned, held, seed),
         device=device,
         precision=precision,
         threads=threads,
         objective=objective,
     )
+    fitting = begin(arguments, first, Watches(watches).prepare)
     if threads not in (None, fitting.threads):
         raise LapelError(
             f"{threads} threads were asked for, but the framework began with {fitting.threads}.",
@@ -125,19 +128,14 @@ def resume(
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
     seed = facts["seed"]
     learned, held = dataset.split(recipe.training.validation, seed)
-    first, _ = _first(recipe, dataset, seed, _start_of(run))
-    network = builder.build(recipe, dataset.shape, len(dataset.class_names), first)
-    fitting = builder.fit(
-        network,
-        learned,
-        held,
-        recipe,
-        seed=seed,
+    arguments = FitArguments(
+        *(builder, recipe, dataset.shape, len(dataset.class_names), learned, held, seed),
         device=facts["device"],
         precision=facts["precision"],
         threads=facts["threads"],
         objective=objective,
     )
+    fitting = begin(arguments, _first_again(run, dataset), Watches(watches).prepare)
     return _go_on(run, fitting, held, watches)
 
 
@@ -147,6 +145,14 @@ def _first(
     """First weights, and what the environment says of where they come from if they are not only drawn."""
     drawn = draw(plan(recipe, dataset.shape, len(dataset.class_names)), seed)
     return start.applied(recipe, dataset.shape, dataset.class_names, drawn) if start else (drawn, None)
+
+
+def _first_again(run: Run, dataset: Dataset) -> Weights:
+    """First weights for a run that goes on: where layers stay as they came, those that it has kept."""
+    recipe = run.recipe
+    if recipe.training.learn != "all" and run.state() is not None:
+        return run.weights()
+    return _first(recipe, dataset, run.environment["seed"], _start_of(run))[0]
 
 
 def _start_of(run: Run) -> Start | None:

@@ -10,7 +10,7 @@ from ..errors import MissingExtra
 from ..layers.composite import Composite
 from ..layers.graph import Graph
 from ..recipes.plan import Step, plan
-from ..recipes.schema import Recipe
+from ..recipes.schema import Normalise, Recipe
 from ..training.normalise import check_normalise, inverse
 from .protocol import Weights
 from .weights import fitted
@@ -49,20 +49,15 @@ def to_onnx(
     except ModuleNotFoundError as error:
         raise MissingExtra("onnx", "train") from error
 
-    height, width, channels = card.picture.shape
-    check_normalise(recipe.normalise, channels)
+    shape = card.picture.shape
     classes, rejects = len(card.class_names), len(card.rejects)
-    steps = plan(recipe, card.picture.shape, classes + rejects)
+    steps = plan(recipe, shape, classes + rejects)
     graph = Graph(fitted(weights, steps, f'recipe "{recipe.name}"'), compact)
     pictures = "pictures"
     if mirror:
-        mirrored = graph.add("Slice", pictures, *graph.part(-1, -width - 1, axis=2, step=-1))
+        mirrored = graph.add("Slice", pictures, *graph.part(-1, -shape[1] - 1, axis=2, step=-1))
         pictures = graph.add("Concat", pictures, mirrored, axis=0)
-    pixels = graph.add("Cast", pictures, to=onnx.TensorProto.FLOAT)
-    if recipe.normalise.zero != 0:
-        pixels = graph.add("Sub", pixels, graph.constant(recipe.normalise.zero))
-    scaled = graph.add("Mul", pixels, graph.constant(inverse(recipe.normalise.span)))
-    logits = _network(graph, steps, graph.add("Transpose", scaled, perm=[0, 3, 1, 2]))
+    logits = _network(graph, steps, _scaled(graph, pictures, recipe.normalise, shape[2]))
     if card.temperature != 1.0:
         logits = graph.add("Div", logits, graph.number(card.temperature))
     among = graph.add("Slice", logits, *graph.part(0, classes, axis=1)) if rejects else logits
@@ -74,23 +69,60 @@ def to_onnx(
         last = graph.add("Slice", shares, *graph.part(classes, classes + rejects, axis=1))
         _averaged(graph, last, "rejected", rejects, mirror)
 
+    model = _model(graph, recipe.name, shape, outputs)
+    onnx.helper.set_model_props(model, {KEY: card.to_json()})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def features_onnx(
+    recipe: Recipe, weights: Weights, shape: tuple[int, int, int], classes: int, count: int
+) -> onnx.ModelProto:
+    """The recipe's first `count` layers: pictures (n, height, width, channels; uint8) in, `features` out.
+
+    Raises RecipeError, ModelError and MissingExtra as `to_onnx` does.
+    """
+    try:
+        import onnx  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra("onnx", "train") from error
+    steps = plan(recipe, shape, classes)[:count]
+    graph = Graph(fitted(weights, steps, f'recipe "{recipe.name}"'), compact=False)
+    row = _network(graph, steps, _scaled(graph, "pictures", recipe.normalise, shape[2]))
+    graph.add("Identity", row, gives="features")
+    return _model(graph, recipe.name, shape, {"features": steps[-1].gives[0]})
+
+
+def _scaled(graph: Graph, pictures: str, normalise: Normalise, channels: int) -> str:
+    """The numbers that the network takes, channels first."""
+    from onnx import TensorProto
+
+    check_normalise(normalise, channels)
+    pixels = graph.add("Cast", pictures, to=TensorProto.FLOAT)
+    if normalise.zero != 0:
+        pixels = graph.add("Sub", pixels, graph.constant(normalise.zero))
+    scaled = graph.add("Mul", pixels, graph.constant(inverse(normalise.span)))
+    return graph.add("Transpose", scaled, perm=[0, 3, 1, 2])
+
+
+def _model(graph: Graph, name: str, shape: tuple[int, int, int], outputs: dict[str, int]) -> onnx.ModelProto:
+    """The graph, which takes `pictures` and gives these outputs (n, numbers), as a model."""
+    import onnx
+
     helper = onnx.helper
     proto = helper.make_graph(
         graph.nodes,
-        recipe.name,
-        [helper.make_tensor_value_info("pictures", onnx.TensorProto.UINT8, ["n", height, width, channels])],
+        name,
+        [helper.make_tensor_value_info("pictures", onnx.TensorProto.UINT8, ["n", *shape])],
         [
-            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", count])
-            for name, count in outputs.items()
+            helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ["n", count])
+            for output, count in outputs.items()
         ],
-        initializer=[onnx.numpy_helper.from_array(array, name) for name, array in graph.constants.items()],
+        initializer=[onnx.numpy_helper.from_array(array, key) for key, array in graph.constants.items()],
     )
-    model = helper.make_model(
+    return helper.make_model(
         proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="lapel"
     )
-    helper.set_model_props(model, {KEY: card.to_json()})
-    onnx.checker.check_model(model, full_check=True)
-    return model
 
 
 def _averaged(graph: Graph, value: str, name: str, columns: int, mirror: bool) -> None:

@@ -35,6 +35,9 @@ class Fitting(Protocol):
     def weights(self) -> Weights:
         """The weights that were judged: the averaged ones where the recipe averages."""
 
+    def adopt(self, weights: Weights) -> None:
+        """Take these weights for the first ones; only before the first epoch."""
+
     def saved(self) -> bytes:
         """The same weights, as the file that this engine keeps them in."""
 

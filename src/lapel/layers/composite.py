@@ -21,6 +21,7 @@ class Composite(Layer):
     """
 
     join: ClassVar[Literal["add", "multiply"]] = "add"
+    deep: ClassVar[bool] = False  # a network of its own: its layers learn at rates that fall one by one
 
     @abstractmethod
     def branches(self, takes: Shape) -> dict[str, Sequence[Layer]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from .activation import Activate
 from .composite import Composite
@@ -54,6 +54,8 @@ class EfficientNetLite(Composite):
 
     kind: Literal["efficientnet-lite"] = "efficientnet-lite"
     version: Literal[0, 1, 2] = 0
+
+    deep: ClassVar[bool] = True
 
     def branches(self, takes: Shape) -> dict[str, Sequence[Layer]]:
         """All of it one after the other."""

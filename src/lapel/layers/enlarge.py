@@ -1,4 +1,4 @@
-"""What makes a small picture large enough, and coloured enough, for a network that was made for photographs."""
+"""What makes a small or grey picture one for a network that was made for photographs."""
 
 from __future__ import annotations
 

@@ -122,11 +122,15 @@ class Step:
 
 @dataclass(frozen=True)
 class KerasSettings:
-    """How a Keras layer is made: its dtype policy, the activation behind it, whether it is to be fitted."""
+    """How a Keras layer is made: its dtype policy, the activation behind it, whether it is to be fitted.
+
+    `still` tells a layer with running figures to go by them while it is fitted, and not to move them.
+    """
 
     dtype: str
     activation: str = "linear"  # by Keras's name
     fitted: bool = False
+    still: bool = False
 
     def named(self, step: Step) -> dict[str, Any]:
         """Arguments of every Keras layer."""

@@ -40,9 +40,14 @@ class BatchNorm(Layer):
         """A BatchNormalization, whose momentum is the share that stays."""
         from keras import layers
 
-        return layers.BatchNormalization(
+        norm = layers.BatchNormalization(
             momentum=1 - self.momentum, epsilon=self.epsilon, **settings.named(step)
-        )(x)
+        )
+        if settings.still:
+            # Said when it is called, `training` would give way to what the network is called with.
+            call = norm.call
+            norm.call = lambda inputs, training=None, mask=None: call(inputs, False, mask)  # noqa: ARG005
+        return norm(x)
 
     def build_onnx(self, step: Step, graph: Graph, value: str) -> str:
         """A BatchNormalization."""

@@ -48,6 +48,8 @@ class Training(_Part):
     """How a network is fitted."""
 
     epochs: int = Field(5, ge=1, le=10_000)
+    # At least so many (head-first: of the head): an epoch then goes through its pictures several times.
+    steps: int = Field(0, ge=0, le=10_000_000)
     batch: int = Field(32, ge=1, le=65_536)
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(1e-3, gt=0, le=100)
@@ -61,10 +63,20 @@ class Training(_Part):
     clip: float = Field(0.0, ge=0)  # gradient norm, at most; 0: not clipped
     average: float = Field(0.0, ge=0, lt=1)  # decay of the moving average of the weights; 0: none
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    learn: Literal["all", "frozen", "head-first"] = "all"  # frozen: what lies behind the last picture
+    head_epochs: int = Field(1, ge=1, le=10_000)  # head-first: those in which the head learns alone
+    layer_decay: float = Field(1.0, gt=0, le=1)  # each layer learns at so much of the rate of the next one
     rates: dict[str, Annotated[float, Field(ge=0, le=1000)]] = {}  # by layer, times the rate; 0: frozen
     patience: int = Field(0, ge=0)  # epochs without a better validation before stopping; 0: all epochs
     validation: float = Field(0.1, gt=0, lt=1)  # share of the training pictures held out
     keep: Literal["best", "last"] = "best"  # which epoch's weights the run keeps, by validation accuracy
+
+
+class Photographs(_Part):
+    """What photographs are made into for this recipe; ready pictures stay as they are."""
+
+    size: int = Field(ge=4, le=1024)
+    channels: Literal[1, 3] = 3
 
 
 class Measured(_Part):
@@ -85,6 +97,8 @@ class Recipe(_Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
     about: str = ""
     layers: tuple[AnyLayer, ...] = Field(min_length=1)
+    start: str = ""  # first weights: of a pretrained network, a run or a model; empty: they are drawn
+    picture: Photographs | None = None  # None: what suits the photographs
     normalise: Normalise = Normalise()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Split
 from ..errors import DataError
+from ..recipes.schema import Training
 from .schedule import mixed_seed
 
 # Pictures are gathered, changed and scaled some batches at a time: at most so many bytes, and so many.
@@ -92,6 +93,15 @@ def read_in_order(
 def steps_of(source: Source, batch: int) -> int:
     """How many batches of a size an epoch has."""
     return -(-len(source) // batch) if isinstance(source, Split) else source.steps
+
+
+def passes_of(source: Source, training: Training) -> int:
+    """How often an epoch goes through its pictures, so that there are as many steps as the recipe asks for.
+
+    A stream decides for itself how long its epochs are.
+    """
+    whole = training.epochs * steps_of(source, training.batch)
+    return max(1, -(-training.steps // whole)) if isinstance(source, Split) else 1
 
 
 def order_of(source: Split, batch: int, order: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from .. import metrics
 from ..data.dataset import Labels
 
-JUDGED = 1024  # pictures judged at a time
+_JUDGED = 1024  # pictures judged at a time, at most
+_NUMBERS = 1 << 26  # that a layer gives for them, at most: a quarter of a gigabyte
+
+
+def judged_at_once(largest: int) -> int:
+    """How many pictures are judged at a time by a network whose layers give so many numbers, at most."""
+    return max(1, min(_JUDGED, _NUMBERS // largest))
 
 
 def judge(probabilities: NDArray[np.float32], labels: Labels) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..errors import LapelError, did_you_mean
 from ..recipes.schema import Recipe
 
+Prepare = Callable[[str, int, int], None]  # (what is made, how much of it is done, of how much)
 Progress = Callable[[int, int, float], None]  # (pictures done, pictures in the epoch, running loss)
 
 _GROUP = "lapel.watches"  # entry points: how other packages add theirs
@@ -43,6 +44,9 @@ class Beginning:
 
 class Watch(Protocol):
     """Looks on at a training. Whoever inherits from it writes only what it wants to know."""
+
+    def prepare(self, what: str, done: int, count: int) -> None:
+        """Before an epoch: so much of what it needs is done."""
 
     def begin(self, beginning: Beginning) -> None:
         """The training begins, or goes on."""
@@ -80,6 +84,11 @@ class Watches:
         finally:
             for watch in begun:
                 watch.end()
+
+    def prepare(self, what: str, done: int, count: int) -> None:
+        """Tell them how much of what an epoch needs is done."""
+        for watch in self._watches:
+            watch.prepare(what, done, count)
 
     def epoch(self, epoch: Epoch, seconds: float, best: bool) -> None:
         """Tell them that an epoch has ended."""

@@ -71,7 +71,7 @@ class KerasEngine:
 
     def probabilities(self, network: keras.Model, pictures: Pictures) -> NDArray[np.float32]:
         """What the network gives each class, for each picture (n, classes), in fp32."""
-        return in_batches(backend().asked(network), pictures)
+        return in_batches(network, backend().asked(network), pictures)
 
     def weights(self, network: keras.Model) -> Weights:
         """The network's weights by their common names."""

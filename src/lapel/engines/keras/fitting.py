@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from functools import partial
+from math import prod
 from typing import Any
 
 import keras
@@ -17,14 +18,14 @@ from ...data.dataset import Pictures, Split
 from ...errors import LapelError
 from ...recipes.plan import multiplications, plan
 from ...recipes.schema import Recipe
-from ...training.batches import Batch, Source, batches_at_once, order_of, steps_of, stream_seed
-from ...training.groups import check_rates, rate_share
+from ...training.batches import Batch, Source, batches_at_once, order_of, passes_of, steps_of, stream_seed
+from ...training.groups import Rates, check_rates, keeps_statistics, layer_rates, rate_share
 from ...training.normalise import numbers_of_shares
 from ...training.objective import Objective, keras_objective, recipe_objective
 from ...training.refusals import check_batch, no_memory, no_number
 from ...training.schedule import learning_rates, mixed_seed
 from ...training.threads import Threads, fastest, timed
-from ...training.validation import JUDGED, judge
+from ...training.validation import judge, judged_at_once
 from ...training.watch import Epoch, Progress
 from ..protocol import Weights
 from .augment import augment
@@ -73,15 +74,17 @@ class Fitting:
         self.precision = choose_precision(precision, self.device, work)
         self._recipe, self._seed, self._epoch = recipe, seed, 0
         self._source, self._validation = train, validation
-        self._per_epoch = steps_of(train, batch)
+        self._passes = passes_of(train, training)
+        self._per_epoch = steps_of(train, batch) * self._passes
         self._rates = learning_rates(training, training.epochs * self._per_epoch)
         self._chunk = max(1, min(batches_at_once(batch, int(np.prod(shape))), _CALL // max(1, work)))
-        self._kept = whole(steps, shape, recipe.name, recipe.normalise)
+        dtype = validation.pictures.dtype.name
+        self._kept = whole(steps, shape, recipe.name, recipe.normalise, dtype)
         self._ask_kept = backend().asked(self._kept)
         with on(self.device):
-            self._network = learner(steps, shape, _POLICIES[self.precision])
+            self._network = learner(steps, shape, _POLICIES[self.precision], still=keeps_statistics(training))
             assign(self._network, weights(network))
-            self._shares = self._freeze()
+            self._shares = self._freeze(layer_rates(training, steps))
             if isinstance(train, Split):
                 self._pictures = ops.convert_to_tensor(train.pictures)
                 self._labels = ops.convert_to_tensor(train.labels.astype(np.int32))
@@ -114,7 +117,7 @@ class Fitting:
         self._pace.look_again(time.perf_counter() - began, self._per_epoch)
         self.threads = self._pace.count
         assign(self._kept, self.weights())
-        probabilities = in_batches(self._ask_kept, self._validation.pictures)
+        probabilities = in_batches(self._kept, self._ask_kept, self._validation.pictures)
         validation_loss, validation_accuracy = judge(probabilities, self._validation.labels)
         rate = float(self._rates[self._epoch * self._per_epoch - 1])
         return Epoch(self._epoch, loss, accuracy, validation_loss, validation_accuracy, rate)
@@ -122,6 +125,12 @@ class Fitting:
     def weights(self) -> Weights:
         """The weights that were judged: the averaged ones where the recipe averages."""
         return weights(self._network, self._averages or None)
+
+    def adopt(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Take these weights for the first ones; only before the first epoch."""
+        assign(self._network, weights)
+        for average, weight in zip(self._averages, self._network.weights, strict=False):
+            average.assign(weight)
 
     def saved(self) -> bytes:
         """The same weights in the whole network, as a .keras file."""
@@ -199,7 +208,9 @@ class Fitting:
 
     def _count(self, batch: int) -> int:
         """How many pictures an epoch has, told by the size of its first batch."""
-        return len(self._source) if isinstance(self._source, Split) else self._per_epoch * batch
+        if isinstance(self._source, Split):
+            return len(self._source) * self._passes
+        return self._per_epoch * batch
 
     def _chunks(self) -> Generator[_Given]:
         """An epoch's batches, some at a time: the places of their pictures, or pictures and truth."""
@@ -207,9 +218,13 @@ class Fitting:
             with closing(self._source.epoch(stream_seed(self._seed, self._epoch))) as batches:
                 yield from map(_given, batches)
             return
-        batch = self._recipe.training.batch
         random = np.random.default_rng(mixed_seed(self._seed, -self._epoch))
-        order = order_of(self._source, batch, random.permutation(len(self._source)).astype(np.int32))
+        for _ in range(self._passes):
+            yield from self._of_split(self._source, random)
+
+    def _of_split(self, split: Split, random: np.random.Generator) -> Iterator[_Given]:
+        batch = self._recipe.training.batch
+        order = order_of(split, batch, random.permutation(len(split)).astype(np.int32))
         full = order[: len(order) // batch * batch].reshape(-1, batch)
         for start in range(0, len(full), self._chunk):
             yield (full[start : start + self._chunk],)
@@ -268,9 +283,8 @@ class Fitting:
         right = ops.sum(ops.cast(ops.equal(ops.cast(ops.argmax(answers, -1), "int32"), labels), "int32"))
         return loss * labels.shape[0], right
 
-    def _freeze(self) -> dict[int, float]:
+    def _freeze(self, rates: Rates) -> dict[int, float]:
         """Freeze the layers whose rate is 0; for the weights of the others whose rate is not 1, its share."""
-        rates = self._recipe.training.rates
         shares: dict[str, float] = {}
         for layer in self._network.layers if rates else ():
             share = rate_share(layer.name, rates)
@@ -288,11 +302,12 @@ class Fitting:
             variable.assign(np.array([seed, 0]))
 
 
-def in_batches(ask: Callable[[Any], Any], pictures: Pictures) -> NDArray[np.float32]:
-    """What `ask` answers to pictures, in fp32."""
+def in_batches(network: keras.Model, ask: Callable[[Any], Any], pictures: Pictures) -> NDArray[np.float32]:
+    """What `ask`, a function of this network, answers to pictures, in fp32."""
     answers = []
-    for start in range(0, len(pictures), JUDGED):
-        answer = ask(ops.convert_to_tensor(pictures[start : start + JUDGED]))
+    judged = judged_at_once(max(prod(layer.output.shape[1:]) for layer in network.layers))
+    for start in range(0, len(pictures), judged):
+        answer = ask(ops.convert_to_tensor(pictures[start : start + judged]))
         answers.append(backend().array(ops.cast(answer, "float32")))
     return np.concatenate(answers)
 

@@ -30,20 +30,34 @@ _WORDS = {
 _NORM_WORDS = {**_WORDS, "weight": "gamma", "bias": "beta"}
 
 
-def whole(steps: Sequence[Step], shape: Shape, name: str, normalise: Normalise | None = None) -> keras.Model:
-    """The network as it is kept and asked: pictures (n, height, width, channels) in, from 0 to 255."""
-    pictures = keras.Input(shape, name="pictures", dtype="uint8")
+def whole(
+    steps: Sequence[Step],
+    shape: Shape,
+    name: str,
+    normalise: Normalise | None = None,
+    dtype: str = "uint8",
+) -> keras.Model:
+    """The network as it is kept and asked: pictures (n, height, width, channels) in, from 0 to 255.
+
+    With another dtype, shares of white from 0 to 1.
+    """
+    pictures = keras.Input(shape, name="pictures", dtype=dtype)
     scale, offset = scale_and_offset(normalise or Normalise(), shape[2])
+    if dtype != "uint8":
+        scale = [one * 255 for one in scale] if isinstance(scale, list) else scale * 255
     scaled = layers.Rescaling(scale, offset, dtype="float32", name="scaled")(pictures)
     answers = _chain(steps, scaled, KerasSettings("float32"))
     probabilities = layers.Softmax(dtype="float32", name="probabilities")(answers)
     return keras.Model(pictures, probabilities, name=name.replace(".", "_"))
 
 
-def learner(steps: Sequence[Step], shape: Shape, policy: str) -> keras.Model:
-    """The network as it is fitted: normalised numbers in, one number for each class out."""
+def learner(steps: Sequence[Step], shape: Shape, policy: str, *, still: bool = False) -> keras.Model:
+    """The network as it is fitted: normalised numbers in, one number for each class out.
+
+    With `still` batch norm does not move its running figures.
+    """
     scaled = keras.Input(shape, dtype="float32")
-    return keras.Model(scaled, _chain(steps, scaled, KerasSettings(policy, fitted=True)))
+    return keras.Model(scaled, _chain(steps, scaled, KerasSettings(policy, fitted=True, still=still)))
 
 
 def weights(network: keras.Model, values: Iterable[keras.Variable] | None = None) -> Weights:

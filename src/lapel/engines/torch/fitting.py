@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,15 +15,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.dataset import Pictures, Split
-from ...recipes.plan import multiplications
+from ...recipes.plan import multiplications, walk
 from ...recipes.schema import Recipe
-from ...training.batches import Batch, Source, batches_at_once, labels_of, order_of, steps_of, stream_seed
-from ...training.groups import check_rates, rate_share
+from ...training.batches import (
+    Batch,
+    Source,
+    batches_at_once,
+    labels_of,
+    order_of,
+    passes_of,
+    steps_of,
+    stream_seed,
+)
+from ...training.groups import check_rates, keeps_statistics, layer_rates, rate_share
 from ...training.objective import Objective, recipe_objective, torch_objective
 from ...training.refusals import check_batch, no_memory, no_number
 from ...training.schedule import learning_rates, mixed_seed
 from ...training.threads import Threads, fastest, timed
-from ...training.validation import JUDGED, judge
+from ...training.validation import judge, judged_at_once
 from ...training.watch import Epoch, Progress
 from ..protocol import Network, Weights
 from ..weights import packed
@@ -57,6 +67,7 @@ class Fitting:
     ) -> None:
         """Begin to fit `network`, a module that says its `steps` and its `normalise`."""
         training, labels = recipe.training, train.labels if isinstance(train, Split) else None
+        self._shares = layer_rates(training, network.steps)
         self._place = choose_device(device)
         work = multiplications(network.steps) * training.batch
         self.device, self.precision = str(self._place), choose_precision(precision, self._place, work)
@@ -73,9 +84,10 @@ class Fitting:
         self._validation = torch.from_numpy(validation.pictures).to(self._place)
         self._labels = validation.labels
         self._recipe, self._seed = recipe, seed
-        self._optimizer = Optimizer(self._network, training)
+        self._optimizer = Optimizer(self._network, training, self._shares)
         self._average = Average(self._network, training.average) if training.average else None
-        self._per_epoch = steps_of(train, training.batch)
+        self._passes = passes_of(train, training)
+        self._per_epoch = steps_of(train, training.batch) * self._passes
         self._rates = learning_rates(training, training.epochs * self._per_epoch)
         self._epoch = 0
         self.threads = torch.get_num_threads()
@@ -106,6 +118,15 @@ class Fitting:
         """The weights that were judged: the averaged ones where the recipe averages."""
         with self._average.swapped() if self._average else nullcontext():
             return weights(self._network)
+
+    def adopt(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Take these weights for the first ones; only before the first epoch."""
+        held = self._network.state_dict()
+        with torch.no_grad():
+            for name, value in weights.items():
+                held[name].copy_(torch.from_numpy(value))
+        if self._average:
+            self._average = Average(self._network, self._recipe.training.average)
 
     def saved(self) -> bytes:
         """The same weights as a safetensors file."""
@@ -209,14 +230,17 @@ class Fitting:
 
     def _count(self, batch: int) -> int:
         """How many pictures an epoch has, told by the size of its first batch."""
-        return len(self._source) if isinstance(self._source, Split) else self._per_epoch * batch
+        if isinstance(self._source, Split):
+            return len(self._source) * self._passes
+        return self._per_epoch * batch
 
     def _chunks(self) -> Generator[list[tuple[Tensor, _Truth]]]:
         """An epoch's batches, changed and scaled, some at a time."""
         random = torch.Generator(self._place)
         random.manual_seed(mixed_seed(self._seed, -self._epoch))
         if isinstance(self._source, Split):
-            yield from self._of_split(self._source, random)
+            for _ in range(self._passes):
+                yield from self._of_split(self._source, random)
             return
         with closing(self._source.epoch(stream_seed(self._seed, self._epoch))) as batches:
             for batch in batches:
@@ -247,9 +271,11 @@ class Fitting:
     def _to_train(self) -> None:
         """Put the network in the mode in which it learns; what is frozen keeps its running figures."""
         self._network.train()
-        rates = self._recipe.training.rates
-        for name, module in self._network.named_modules() if rates else ():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and rate_share(name, rates) == 0:
+        rates, still = self._shares, keeps_statistics(self._recipe.training)
+        for name, module in self._network.named_modules() if rates or still else ():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and (
+                still or rate_share(name, rates) == 0
+            ):
                 module.eval()
 
     @contextmanager
@@ -276,10 +302,14 @@ def probabilities(network: Network, pictures: Pictures) -> NDArray[np.float32]:
 
 
 def logits(network: Network, pictures: Tensor) -> Tensor:
-    """What the network answers to uint8 pictures (n, height, width, channels), before the softmax."""
+    """What the network answers to pictures (n, height, width, channels), before the softmax."""
     network.eval()
+    largest = max(prod(step.gives) for step in walk(network.steps))
     with torch.inference_mode():
-        parts = [network(inputs(part, network.normalise)) for part in torch.split(pictures, JUDGED)]
+        parts = [
+            network(inputs(part, network.normalise))
+            for part in torch.split(pictures, judged_at_once(largest))
+        ]
         answers = [part["answers"] if isinstance(part, dict) else part for part in parts]
         return torch.cat(answers).float()
 

@@ -10,7 +10,9 @@ from ...training.normalise import numbers_of, numbers_of_shares
 
 
 def inputs(pictures: Tensor, normalise: Normalise) -> Tensor:
-    """uint8 pictures (n, height, width, channels) as numbers (n, channels, height, width)."""
+    """Pictures (n, height, width, channels), levels or shares, as numbers (n, channels, height, width)."""
+    if pictures.dtype != torch.uint8:
+        return inputs_of_shares(shares_of(pictures), normalise)
     # Seen this way they lie in channels-last memory, and nothing is copied.
     numbers: Tensor = numbers_of(pictures, normalise, lambda value: _constant(value, pictures))
     return numbers.permute(0, 3, 1, 2)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...recipes.schema import Training
-from ...training.groups import rate_share
+from ...training.groups import Rates, rate_share
 from .muon import Muon
 
 _Group: TypeAlias = dict[str, Any]
@@ -22,10 +22,10 @@ class Optimizer:
     AdamW, its own steps scaled to the size of AdamW's.
     """
 
-    def __init__(self, network: nn.Module, training: Training) -> None:
+    def __init__(self, network: nn.Module, training: Training, rates: Rates) -> None:
         named = dict(network.named_parameters())
         *_, last = (weight for weight in named.values() if weight.ndim > 1)
-        shares = {name: rate_share(name, training.rates) for name in named}
+        shares = {name: rate_share(name, rates) for name in named}
         for name, weight in named.items():
             weight.requires_grad_(shares[name] > 0)
         self._weights = [weight for weight in named.values() if weight.requires_grad]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from .engines.onnx_weights import weights_in
 from .engines.protocol import Weights
-from .engines.weights import shapes
+from .engines.weights import moved_name, shapes
 from .errors import LapelError, MissingExtra, ModelError, RecipeError, did_you_mean
 from .pretrained.networks import NETWORKS, network_recipe
 from .pretrained.weights import read_pretrained
@@ -22,6 +22,7 @@ from .runs import Run, list_runs, open_run
 from .tagger import load_tagger, model_path, shipped_models
 
 _SHOWN = 3  # kernels in a refusal
+_MOVES = (0, 1, -1)  # layers by which a recipe's network may lie further on than the one it starts from
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,13 @@ class Start:
         steps = plan(recipe, shape, len(class_names))
         wanted, head = shapes(steps), _head(steps)
         other = tuple(class_names) != self.class_names
-        fitting = {
-            name: self.weights[name].astype(np.float32, copy=False)
-            for name, asked in wanted.items()
-            if name in self.weights and self.weights[name].shape == asked and not (other and name in head)
-        }
-        # A few rows of equal length in the same place say nothing: it is kernels that have learned.
-        if not any(array.ndim > 1 for array in fitting.values()):
+        if other:
+            wanted_here = {name: asked for name, asked in wanted.items() if name not in head}
+        else:
+            wanted_here = wanted
+        # What enlarges pictures, say, stands before a network without being part of it.
+        fitting = next(filter(_has_kernel, (self._fitting(wanted_here, places) for places in _MOVES)), None)
+        if fitting is None:
             theirs = {name: array.shape for name, array in self.weights.items()}
             raise ModelError(
                 f'{self.source}: none of its kernels fits the recipe "{recipe.name}". It holds '
@@ -83,6 +84,15 @@ class Start:
             "drawn": [name for name in wanted if name not in fitting],
         }
         return {**drawn, **fitting}, facts
+
+    def _fitting(self, wanted: Mapping[str, tuple[int, ...]], places: int) -> Weights:
+        """Those that have the name and the shape of a wanted one, moved so many layers further."""
+        moved = {moved_name(name, places): array for name, array in self.weights.items()}
+        return {
+            name: moved[name].astype(np.float32, copy=False)
+            for name, asked in wanted.items()
+            if name in moved and moved[name].shape == asked
+        }
 
 
 def load_start(source: str | Path | Run) -> Start:
@@ -120,6 +130,11 @@ def _of_model(name: str) -> Start:
     path = model_path(name)
     source = name if name in shipped_models() else str(path.resolve())
     return Start(source, weights_in(onnx.load(path)), (*card.class_names, *card.rejects))
+
+
+def _has_kernel(weights: Weights) -> bool:
+    """Whether a kernel is among them: a few rows of equal length in the same place say nothing."""
+    return any(array.ndim > 1 for array in weights.values())
 
 
 def _head(steps: Sequence[Step]) -> set[str]:

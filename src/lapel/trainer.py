@@ -15,6 +15,8 @@ from .engines.protocol import Fitting, Weights
 from .engines.weights import draw
 from .environment import environment, now
 from .errors import LapelError, RecipeError, RunError
+from .photographs import load_for
+from .picture import PictureSpec
 from .recipes.load import load_recipe
 from .recipes.plan import plan
 from .recipes.schema import Recipe
@@ -39,6 +41,7 @@ def train(
     threads: int | None = None,
     objective: Objective | None = None,
     start: str | Path | Run | None = None,
+    picture: PictureSpec | None = None,
     path: str | Path | None = None,
     watches: Sequence[Watch] = (),
 ) -> Run:
@@ -54,7 +57,10 @@ def train(
 
     With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
-    others. The run's environment says which.
+    others. The run's environment says which. Without it the recipe's own `start` counts.
+
+    Photographs, where `dataset` is a path, become what `picture` says, else what the recipe says, else what
+    suits them; ready pictures stay as they are.
 
     Raises LapelError: an unknown name, a network that does not fit the pictures, a start of which no kernel
     fits, a loss that is no longer a number, a full disk.
@@ -65,7 +71,12 @@ def train(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    pictures = dataset if isinstance(dataset, Dataset) else load_data(dataset)
+    if isinstance(dataset, Dataset):
+        pictures = dataset
+    elif picture is not None:
+        pictures = load_data(dataset, picture=picture)
+    else:
+        pictures, _ = load_for(recipe, dataset)
     builder = load_engine(engine, backend)
     learned, held = pictures.split(recipe.training.validation, seed)
     start = start or recipe.start or None

@@ -22,6 +22,28 @@ class TrainingProgress(Watch):
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._prepares = False
+
+    def prepare(self, what: str, done: int, count: int) -> None:
+        """Move a bar for what is made before an epoch; elsewhere than in a terminal, one line."""
+        if self._quiet:
+            return
+        if not self._prepares:
+            self._prepares = True
+            if not sys.stderr.isatty():
+                _say(f"{what} of {count:,} pictures …")
+            elif self._bar is None:
+                from rich.progress import TaskProgressColumn
+
+                text = "{task.completed:,} of {task.total:,} pictures"
+                self._bar, self._task = open_bar(
+                    what, TaskProgressColumn(), text, total=count, fields={}, titled=True
+                )
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, description=what, completed=done, total=count)
+        if done == count:
+            self._prepares = False
+            self._after_preparing()
 
     def begin(self, beginning: Beginning) -> None:
         """Say what is trained on what, and open the bar."""
@@ -52,6 +74,7 @@ class TrainingProgress(Watch):
 
     def batch(self, done: int, count: int, loss: float) -> None:
         """Move the bar."""
+        self._count = count
         if self._bar and self._task is not None:
             self._bar.update(
                 self._task,
@@ -84,6 +107,16 @@ class TrainingProgress(Watch):
         """Leave the terminal as it was."""
         if self._bar:
             self._bar.stop()
+
+    def _after_preparing(self) -> None:
+        """Close a bar that was opened before the training began, or give it back to the epoch."""
+        if self._bar is None or self._task is None:
+            return
+        if self.path is None:
+            self._bar.stop()
+            self._bar = self._task = None
+        else:
+            self._bar.reset(self._task, description=self._title())
 
     def _title(self) -> str:
         return f"epoch {min(self._number, self._epochs)}/{self._epochs}"

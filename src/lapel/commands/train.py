@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: lapel train cnn --set training.epochs=3")
 @click.argument("recipe", required=False)
 @click.option("--data", default="fashion-mnist", show_default=True, help="Dataset: a name or a path.")
+@click.option("--size", type=click.IntRange(4, 1024), help="Of the pictures that photographs become.")
+@click.option("--grey/--colour", "grey", default=None, help="Make grey or coloured pictures of photographs.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: training.epochs=3."
 )
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 def train(
     recipe: str | None,
     data: str,
+    size: int | None,
+    grey: bool | None,
     settings: tuple[str, ...],
     start: str | None,
     engine: str,
@@ -78,7 +82,7 @@ def train(
     if resume is not None:
         _refuse_with_resume()
 
-    from ..data import load_data
+    from ..photographs import load_for
     from ..recipes.load import load_recipe
     from ..runs import dataset_of, open_run
     from ..trainer import resume as go_on
@@ -92,8 +96,16 @@ def train(
     watches = [shown, *map(load_watch, names)]
     stopped = open_run(resume) if resume is not None else None
     chosen = load_recipe(recipe, settings) if recipe is not None else None
+    said = ""
     with download_progress() as progress:
-        pictures = dataset_of(stopped, progress) if stopped else load_data(data, progress=progress)
+        if stopped:
+            pictures = dataset_of(stopped, progress)
+        else:
+            assert chosen is not None
+            channels = None if grey is None else 1 if grey else 3
+            pictures, said = load_for(chosen, data, size=size, channels=channels, progress=progress)
+    if said and not quiet:
+        click.echo(said, err=True)
     try:
         if stopped:
             run = go_on(stopped, pictures, watches=watches)
@@ -116,6 +128,8 @@ def train(
         if shown.path:
             click.echo(f"Go on with: lapel train --resume {shown.path}", err=True)
         raise
+    finally:
+        shown.end()  # also where features were under way before the run was there
     if not quiet:
         _conclude(run)
     if warning := (run.done or {}).get("warning"):
@@ -125,7 +139,20 @@ def train(
 
 def _refuse_with_resume() -> None:
     context = click.get_current_context()
-    fixed = "data", "settings", "start", "engine", "backend", "seed", "device", "precision", "threads", "path"
+    fixed = (
+        "data",
+        "size",
+        "grey",
+        "settings",
+        "start",
+        "engine",
+        "backend",
+        "seed",
+        "device",
+        "precision",
+        "threads",
+        "path",
+    )
     for name in fixed:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = next(p.opts[0] for p in context.command.params if p.name == name)

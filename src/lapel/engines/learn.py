@@ -23,6 +23,7 @@ from ..training.objective import Objective
 from ..training.watch import Epoch, Prepare, Progress
 from .onnx import features_onnx
 from .protocol import Engine, Fitting, Shape, Weights
+from .weights import moved_name
 
 _AT_ONCE = 16  # pictures of which features are computed together
 
@@ -139,10 +140,10 @@ class HeadAlone:
         self._fitting.restore(state)
 
     def _inner(self, name: str) -> str:
-        return _moved(name, -self._place)
+        return moved_name(name, -self._place)
 
     def _outer(self, name: str) -> str:
-        return _moved(name, self._place)
+        return moved_name(name, self._place)
 
 
 class HeadFirst:
@@ -238,7 +239,7 @@ def _last_picture(recipe: Recipe, steps: Sequence[Step]) -> int:
 def _head_recipe(recipe: Recipe, place: int) -> Recipe:
     """What lies behind the last picture as a network for rows, which come as pictures of one pixel."""
     rates = {
-        _moved(name, -place): rate for name, rate in recipe.training.rates.items() if _layer(name) > place
+        moved_name(name, -place): rate for name, rate in recipe.training.rates.items() if _layer(name) > place
     }
     settings = {
         "layers": (Flatten(), *recipe.layers[place + 1 :]),
@@ -281,9 +282,3 @@ def _changed(recipe: Recipe, **training: Any) -> Recipe:
 
 def _layer(name: str) -> int:
     return int(name.partition(".")[0])
-
-
-def _moved(name: str, places: int) -> str:
-    """The name of a weight or layer, so many places further."""
-    layer, dot, rest = name.partition(".")
-    return f"{int(layer) + places}{dot}{rest}"

@@ -22,6 +22,16 @@ def shapes(steps: Sequence[Step]) -> dict[str, tuple[int, ...]]:
     return {f"{step.name}.{word}": shape for step in walk(steps) for word, shape in step.weights.items()}
 
 
+def moved_name(name: str, places: int) -> str:
+    """The name of a weight or layer that lies so many layers further on.
+
+    >>> moved_name("3.layers.0.weight", -3)
+    '0.layers.0.weight'
+    """
+    layer, dot, rest = name.partition(".")
+    return f"{int(layer) + places}{dot}{rest}"
+
+
 def draw(steps: Sequence[Step], seed: int) -> Weights:
     """First weights, as each layer draws them.
 

@@ -226,3 +226,20 @@ class TestOnTheCommandLine:
         result = lapel("train", "--resume", "first", "--from", "first")
         assert result.returncode == 2
         assert "--from cannot be changed" in result.stderr
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_finished_run_goes_on_as_a_new_one_that_says_where_it_comes_from(
+    compact: bool, first: Run, lapel: Lapel
+) -> None:
+    save_data(blobs(80), Path("blobs.npz"), "npz")
+    start = export(first, "small.onnx", compact=True, dataset=blobs(80)).path if compact else first.path
+    Path("small.toml").write_text(to_toml(small_recipe(epochs=1, learning_rate=1e-30)))
+    more = lapel("train", "small.toml", "--data", "blobs.npz", "--from", start, "--set", "training.epochs=2")
+    assert more.returncode == 0, more.stderr
+    run = open_run(more.stdout.strip())
+    assert run.environment["start"]["from"] == str(Path(start).resolve())
+    assert run.environment["start"]["drawn"] == []
+    assert len(run.history) == 2
+    bound = np.abs(first.weights()["0.weight"]).max() / 254 * 1.001 if compact else 1e-20
+    assert np.abs(run.weights()["0.weight"] - first.weights()["0.weight"]).max() <= bound

@@ -1,4 +1,4 @@
-"""Photographs -> a dataset of pictures that suit a recipe, and a sentence that says what was chosen and why."""
+"""Photographs -> a dataset of pictures that suit a recipe, and a sentence on what was chosen and why."""
 
 from __future__ import annotations
 

@@ -64,12 +64,9 @@ class Start:
         steps = plan(recipe, shape, len(class_names))
         wanted, head = shapes(steps), _head(steps)
         other = tuple(class_names) != self.class_names
-        if other:
-            wanted_here = {name: asked for name, asked in wanted.items() if name not in head}
-        else:
-            wanted_here = wanted
+        taken = {name: asked for name, asked in wanted.items() if not (other and name in head)}
         # What enlarges pictures, say, stands before a network without being part of it.
-        fitting = next(filter(_has_kernel, (self._fitting(wanted_here, places) for places in _MOVES)), None)
+        fitting = next(filter(_has_kernel, (self._fitting(taken, places) for places in _MOVES)), None)
         if fitting is None:
             theirs = {name: array.shape for name, array in self.weights.items()}
             raise ModelError(

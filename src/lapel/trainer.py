@@ -72,6 +72,11 @@ def train(
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     if isinstance(dataset, Dataset):
+        if picture is not None:
+            raise LapelError(
+                f"{dataset.name} holds pictures already; none are made of photographs.",
+                "Give the path of the photographs, or leave `picture` out.",
+            )
         pictures = dataset
     elif picture is not None:
         pictures = load_data(dataset, picture=picture)

@@ -36,8 +36,9 @@ def load_data(
 
     A path is a folder (IDX files, a training table, or one folder per class) or a file (.csv, .parquet,
     .npz). `picture` says what photographs are made into, and is 28×28 grey by default; ready pictures must
-    have that shape; `photographs` says so only of photographs, whatever shape ready pictures have. Without `download` the network is not asked. `progress` is called with what is being
-    read or fetched, how much of it is done, and of how much.
+    have that shape; `photographs` says the same, but leaves ready pictures as they are. Without `download`
+    the network is not asked. `progress` is called with what is being read or fetched, how much of it is done,
+    and of how much.
 
     Raises DataError where there is no such dataset, or it is broken.
 

@@ -107,7 +107,7 @@ def test_a_run_remembers_its_pictures_and_so_does_its_model(lapel: Lapel) -> Non
     assert evaluate(run).accuracy == 1
     tagger = load_tagger(export(run, "made.onnx").path)
     assert tagger.card.picture == PictureSpec(24, 3)
-    assert tagger.tag("photos/left/0.png").alternatives[0].label == "left"
+    assert tagger.tag("photos/left/0.png").alternatives[0][0] == "left"
 
 
 def test_a_training_on_photographs_from_python_and_its_resuming() -> None:

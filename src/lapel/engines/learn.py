@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +163,7 @@ class HeadFirst:
         rest = _changed(arguments.recipe, epochs=training.epochs - self._alone, steps=0)
         self._whole = replace(arguments, recipe=rest).fit(weights)
         first = replace(arguments, recipe=_changed(arguments.recipe, epochs=self._alone))
-        self._make_head = lambda: HeadAlone(first, weights, prepare)
+        self._make_head = partial(HeadAlone, first, weights, prepare)
         self._head: HeadAlone | None = None
         self.precision, self.device = self._whole.precision, self._whole.device
 
@@ -260,7 +261,7 @@ def _features(arguments: FitArguments, place: int, weights: Weights, prepare: Pr
     # ONNX Runtime takes a third of the engines' own time for it, and gives the same to all of them.
     session = onnx_runtime().InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
 
-    def features(pictures: Pictures) -> NDArray[np.float32]:
+    def features(pictures: Pictures) -> Pictures:
         nonlocal done
         parts = []
         for start in range(0, len(pictures), _AT_ONCE):
@@ -268,7 +269,8 @@ def _features(arguments: FitArguments, place: int, weights: Weights, prepare: Pr
             parts.append(session.run(["features"], {"pictures": some})[0])
             done += len(some)
             prepare("features", done, count)
-        return np.concatenate(parts)[:, None, None]
+        # Engines take what is no whole number for shares of white, and leave it as it is.
+        return cast(Pictures, np.concatenate(parts)[:, None, None])
 
     learned = np.concatenate([features(view) for view in views])
     return Split(learned, np.tile(train.labels, len(views))), Split(

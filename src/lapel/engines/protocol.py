@@ -25,9 +25,17 @@ __all__ = ["Engine", "Epoch", "Fitting", "Network", "Progress", "PyTorch", "Shap
 class Fitting(Protocol):
     """A training under way, one epoch at a time."""
 
-    precision: str  # "fp32" or "bf16"
-    device: str
-    threads: int  # of the CPU; it may change from epoch to epoch
+    @property
+    def precision(self) -> str:
+        """What it computes in: fp32 or bf16."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+
+    @property
+    def threads(self) -> int:
+        """Those of the CPU; they may change from epoch to epoch."""
 
     def epoch(self, progress: Progress | None = None) -> Epoch:
         """Fit one epoch more and judge it on the validation pictures."""

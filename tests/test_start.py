@@ -229,15 +229,12 @@ class TestOnTheCommandLine:
 
 
 @pytest.mark.parametrize("compact", [False, True])
-def test_a_finished_run_goes_on_as_a_new_one_that_says_where_it_comes_from(
-    compact: bool, first: Run, lapel: Lapel
-) -> None:
-    save_data(blobs(80), Path("blobs.npz"), "npz")
+def test_a_finished_run_goes_on_as_a_new_one_that_says_where_it_comes_from(compact: bool, first: Run) -> None:
     start = export(first, "small.onnx", compact=True, dataset=blobs(80)).path if compact else first.path
     Path("small.toml").write_text(to_toml(small_recipe(epochs=1, learning_rate=1e-30)))
-    more = lapel("train", "small.toml", "--data", "blobs.npz", "--from", start, "--set", "training.epochs=2")
-    assert more.returncode == 0, more.stderr
-    run = open_run(more.stdout.strip())
+    run = train(load_recipe("small.toml", ["training.epochs=2"]), blobs(80), start=start)
+    assert first.done
+    assert run.path != first.path
     assert run.environment["start"]["from"] == str(Path(start).resolve())
     assert run.environment["start"]["drawn"] == []
     assert len(run.history) == 2

@@ -26,6 +26,10 @@ from .network import assign, weights, whole
 class KerasEngine:
     """The verbs of an engine, on the backend that Keras runs on in this process."""
 
+    def __init__(self) -> None:
+        # What was packed last: a head that learns alone is packed with its whole network, epoch after epoch.
+        self._packed: tuple[Any, keras.Model] | None = None
+
     def __repr__(self) -> str:
         return f"KerasEngine(Keras {keras.__version__}, {keras.config.backend()})"
 
@@ -79,7 +83,12 @@ class KerasEngine:
 
     def pack(self, recipe: Recipe, shape: Shape, classes: int, weights: Mapping[str, NDArray[Any]]) -> bytes:
         """The recipe's network with these weights, as the bytes of a .keras file."""
-        return archive(self.build(recipe, shape, classes, weights))
+        key = (recipe, shape, classes)
+        if self._packed is None or self._packed[0] != key:
+            self._packed = key, self.build(recipe, shape, classes, weights)
+        network = self._packed[1]
+        assign(network, weights)
+        return archive(network)
 
     def unpack(self, path: Path, recipe: Recipe, shape: Shape, classes: int) -> Weights:
         """The weights in a .keras file of the recipe's network. Raises ModelError where it holds another."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from .data import Progress, load_data
+from .data import load_data
 from .data.dataset import Dataset, evenly
 from .data.registry import CATALOG
 from .errors import PictureError
@@ -27,24 +28,26 @@ def load_for(
     *,
     size: int | None = None,
     channels: int | None = None,
-    progress: Progress | None = None,
+    **loading: Any,
 ) -> tuple[Dataset, str]:
     """A dataset whose photographs have become pictures for a recipe, and what is to be said of that.
 
     `size` and `channels` count first, then what the recipe says, then what the photographs look like. Ready
-    pictures (Fashion-MNIST, a table of pixels) stay as they are: the sentence is empty then. Raises DataError
-    as `load_data` does, also where ready pictures are not of the size that is asked for.
+    pictures (Fashion-MNIST, a table of pixels) stay as they are: the sentence is empty then. `loading` is
+    what `load_data` takes besides. Raises DataError as that does, also where ready pictures are not of the
+    size that is asked for.
     """
     asked = size is not None or channels is not None
-    why = "as asked for" if size and channels else ""
+    why = "as asked for"
     if recipe.picture is not None:
         size, channels = size or recipe.picture.size, channels or recipe.picture.channels
-        why = why or f'as the recipe "{recipe.name}" says'
+        why = why if asked else f'as the recipe "{recipe.name}" says'
     elif not (size and channels):
         found, seen = _look(name_or_path)
-        size, channels, why = size or found.size, channels or found.channels, seen
+        size, channels = size or found.size, channels or found.channels
+        why = why if asked else seen
     spec = PictureSpec(size, channels)
-    dataset = load_data(name_or_path, picture=spec if asked else None, photographs=spec, progress=progress)
+    dataset = load_data(name_or_path, picture=spec if asked else None, photographs=spec, **loading)
     if dataset.picture is None:
         return dataset, ""
     return dataset, (

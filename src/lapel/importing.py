@@ -197,7 +197,14 @@ def _of_weights(
     classes = len(dataset.class_names)
     steps = plan(recipe, dataset.shape, classes)
     ours = file.suffix.casefold() not in PYTORCH_ENDINGS
-    weights = fitted(given if ours else from_pytorch(given, steps, str(file)), steps, str(file))
+    try:
+        weights = fitted(given if ours else from_pytorch(given, steps, str(file)), steps, str(file))
+    except ModelError as error:
+        if dataset.picture is None:
+            raise
+        size = dataset.picture.size
+        more = f" Or say with --size which pictures they have learned from: these are {size}×{size}."
+        raise ModelError(error.message, error.hint + more) from error
     held = dataset.split(recipe.training.validation, 0)[1]
     pictures = held.take(evenly(len(held), _PICTURES))
     spec = dataset.picture or picture_spec(dataset.name, dataset.shape, dataset.class_names)

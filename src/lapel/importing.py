@@ -104,10 +104,8 @@ def import_model(
             )
         chosen_recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
         given = _read(file)
-        spec = PictureSpec(size or PictureSpec().size, _channels(given))
-        return _of_weights(
-            file, given, chosen_recipe, _load(dataset, spec, progress), target, asked, overwrite
-        )
+        pictures = _load(dataset, PictureSpec(size or PictureSpec().size, _channels(given)), progress)
+        return _of_weights(file, given, chosen_recipe, pictures, target, asked, overwrite)
     if recipe is not None:
         raise ModelError(
             f"{file}: a recipe goes with weights alone ({', '.join(_WEIGHTS)}).",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -126,41 +126,45 @@ def exported(name: str, takes: Shape) -> onnx.ModelProto:
 
     Their values are not those of any network. Raises RecipeError where PyTorch cannot export it.
     """
-    import onnx
-
     network = build(name, takes, exportable=True).eval()
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         # Weights with the same numbers would become one.
         for _, value in _weights(network):
             value.add_(torch.rand(value.shape, generator=random), alpha=1e-3)
-    file = io.BytesIO()
     try:
-        # PyTorch's newer exporter knows no opset that is as old, takes ten times as long, and fails on more
-        # of timm's networks.
-        with _quiet():
-            torch.onnx.export(
-                network,
-                (torch.rand(2, *takes, generator=random),),
-                file,
-                dynamo=False,
-                training=torch.onnx.TrainingMode.PRESERVE,  # else batch norm goes into the kernels before it
-                do_constant_folding=False,
-                opset_version=_OPSET,
-                input_names=["pictures"],
-                output_names=["numbers"],
-                dynamic_axes={"pictures": {0: "n"}},
-            )
-        _check_alike(file.getvalue(), network, torch.rand(3, *takes, generator=random))
+        model = _export(network, takes, random)
+        _check_alike(model.SerializeToString(), network, torch.rand(3, *takes, generator=random))
     except Exception as error:  # the exporter and ONNX Runtime have many ways to fail
         raise RecipeError(
             f'PyTorch cannot bring "timm:{name}" to ONNX ({first_line(error)}).',
             "Choose another network of timm, such as timm:resnet18.",
         ) from error
-    model = onnx.load_model_from_string(file.getvalue())
     for node in model.graph.node:
         node.ClearField("doc_string")  # it may hold paths of this machine
     return model
+
+
+def _export(network: nn.Module, takes: Shape, random: torch.Generator) -> onnx.ModelProto:
+    import onnx
+
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "network.onnx"
+        # PyTorch's newer exporter knows no opset that is as old, takes ten times as long, and fails on more
+        # of timm's networks.
+        torch.onnx.export(
+            network,
+            (torch.rand(2, *takes, generator=random),),
+            path,
+            dynamo=False,
+            training=torch.onnx.TrainingMode.PRESERVE,  # else batch norm goes into the kernels before it
+            do_constant_folding=False,
+            opset_version=_OPSET,
+            input_names=["pictures"],
+            output_names=["numbers"],
+            dynamic_axes={"pictures": {0: "n"}},
+        )
+        return onnx.load(path)
 
 
 def _check_alike(data: bytes, network: nn.Module, pictures: Tensor) -> None:

@@ -64,7 +64,7 @@ clean:
 	@touch $@
 
 .venv/test: .venv/train
-	$(PIP) --editable '.[train,keras,jax,pretrained,heic,serve,tensorboard,notebook,test]'
+	$(PIP) --editable '.[train,keras,jax,pretrained,timm,heic,serve,tensorboard,notebook,test]'
 	@touch $@
 
 .venv/docs: .venv/train

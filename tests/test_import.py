@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from garments import blobs, small_recipe
+from PIL import Image
 from torch import nn
 
 from lapel.data.dataset import Dataset
@@ -263,3 +264,28 @@ def test_weights_need_a_recipe_and_it_says_the_rest() -> None:
     assert "--recipe" in caught.value.hint
     with pytest.raises(ModelError, match="the recipe says the layout"):
         import_model("w.pth", small_recipe(), blobs(), layout="chw")
+
+
+def test_photos_become_what_weights_and_their_size_ask_for() -> None:
+    random = np.random.default_rng(0)
+    for channel, name in ((2, "blue"), (0, "red")):
+        (Path("photos") / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(0, 90, (20, 24, 3), dtype=np.uint8)
+            pixels[:, :, channel] += 150
+            Image.fromarray(pixels).save(Path("photos") / name / f"{number}.png")
+    network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten(), nn.Linear(2 * 16 * 16, 2))
+    nn.init.zeros_(network[0].weight)
+    with torch.no_grad():
+        network[0].weight[0, 2] = network[0].weight[1, 0] = 1.0
+        network[2].weight[:] = torch.eye(2).repeat_interleave(256, 1) / 16
+    torch.save(network.state_dict(), "colours.pth")
+    layers = [{"kind": "conv", "filters": 2, "kernel": 1}, {"kind": "flatten"}, {"kind": "dense"}]
+    recipe = parse({"name": "colours", "layers": layers}, "test")
+    made = import_model("colours.pth", recipe, "photos", scaling="0-1", size=16)
+    assert made.chosen.accuracy == 1.0
+    assert made.run is not None
+    assert made.run.environment["dataset"]["shape"] == [16, 16, 3]
+    with pytest.raises(ModelError, match=r"shape \(2, 512\); the recipe asks for \(2, 1568\)") as caught:
+        import_model("colours.pth", recipe, "photos")
+    assert "--size" in caught.value.hint

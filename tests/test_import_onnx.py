@@ -17,6 +17,7 @@ import pytest
 import torch
 from elsewhere import SCALED, Floats, dataset, held, learned, readout, softmax
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from torch import nn
 
 from lapel.data import save_data
@@ -24,6 +25,7 @@ from lapel.data.dataset import Dataset, Split
 from lapel.errors import LapelError, ModelError
 from lapel.evaluation import evaluate
 from lapel.importing import Imported, import_model
+from lapel.picture import PictureSpec
 from lapel.tagger import load_tagger
 
 
@@ -453,3 +455,86 @@ def test_pictures_of_another_dataset_are_a_wrong_shape() -> None:
     small = Dataset("small", cut, None, dataset().class_names)
     with pytest.raises(ModelError, match=r"takes inputs of shape \(28, 28\); the pictures have \(20, 20\)"):
         import_model(linear(["n", 28, 28]), dataset=small, path="m.onnx")
+
+
+class TestAFolderOfPhotos:
+    """Whose photos become what the network takes."""
+
+    @pytest.fixture
+    def folder(self) -> Path:
+        """Photos 90 pixels wide: red ones and blue ones, in a class each."""
+        random = np.random.default_rng(0)
+        for channel, name in enumerate(("blue", "red")):
+            (Path("photos") / name).mkdir(parents=True)
+            for number in range(24):
+                pixels = random.integers(0, 90, (80, 90, 3), dtype=np.uint8)
+                pixels[:, :, 2 - 2 * channel] += 150
+                Image.fromarray(pixels).save(Path("photos") / name / f"{number}.png")
+        return Path("photos")
+
+    def network(self, height: int | str, width: int | str = "", *, channels_last: bool = False) -> Path:
+        """The mean of blue and of red, of pictures of that shape; a word for a side means any."""
+        sides = [height, width or height]
+        shape = ["n", *sides, 3] if channels_last else ["n", 3, *sides]
+        axes = [1, 2] if channels_last else [2, 3]
+        nodes = [
+            helper.make_node("ReduceMean", ["x"], ["means"], axes=axes, keepdims=0),
+            helper.make_node("Gather", ["means", "places"], ["both"], axis=1),
+            helper.make_node("Softmax", ["both"], ["y"], axis=1),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "colours",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
+            [numpy_helper.from_array(np.array([2, 0]), "places")],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, "colours.onnx")
+        return Path("colours.onnx")
+
+    @pytest.mark.parametrize("channels_last", [False, True])
+    @pytest.mark.parametrize("size", [32, 64])
+    def test_is_read_in_the_size_and_the_colours_of_the_network(
+        self, folder: Path, size: int, channels_last: bool
+    ) -> None:
+        made = import_model(self.network(size, channels_last=channels_last), dataset=folder, path="made.onnx")
+        assert made.chosen.accuracy == 1.0
+        assert made.chosen.shape == ((size, size, 3) if channels_last else (3, size, size))
+        assert not made.test
+        tagger = load_tagger("made.onnx")
+        assert tagger.card.picture == PictureSpec(size, 3)
+        assert tagger.tag(folder / "red" / "0.png").label == "red"
+
+    def test_needs_a_size_where_the_network_takes_any(self, folder: Path) -> None:
+        path = self.network("side")
+        with pytest.raises(ModelError, match="takes pictures of any size") as caught:
+            import_model(path, dataset=folder, path="made.onnx")
+        assert "--size 64" in caught.value.hint
+        import_model(path, dataset=folder, path="made.onnx", size=48)
+        assert load_tagger("made.onnx").card.picture == PictureSpec(48, 3)
+
+    def test_is_refused_in_another_size_than_the_networks(self, folder: Path) -> None:
+        with pytest.raises(ModelError, match="takes pictures of 32×32; the size 64 was asked for") as caught:
+            import_model(self.network(32), dataset=folder, size=64)
+        assert "Leave --size out" in caught.value.hint
+
+    def test_is_of_no_use_to_a_network_for_pictures_that_are_not_square(self, folder: Path) -> None:
+        with pytest.raises(ModelError, match="takes pictures of 64×48, but those of a model are square"):
+            import_model(self.network(64, 48), dataset=folder)
+
+    def test_goes_with_the_advice_that_the_command_ends_with(self, folder: Path, lapel: Lapel) -> None:
+        self.network(32)
+        done = lapel("import", "colours.onnx", "--data", "photos", "--out", "made.onnx")
+        assert done.returncode == 0, done.stderr
+        (advice,) = [line for line in done.stderr.splitlines() if line.startswith("Judge it with: lapel ")]
+        judged = lapel(*advice.removeprefix("Judge it with: lapel ").split())
+        assert judged.returncode == 0, judged.stderr
+        assert "validation pictures of photos" in judged.stdout
+
+    def test_that_holds_ready_pictures_of_another_size_is_refused_with_both_shapes(self) -> None:
+        save_data(dataset(), "ready.npz", "npz")
+        with pytest.raises(
+            ModelError, match=r"takes inputs of shape \(3, 64, 64\); the pictures have \(28, 28\)"
+        ):
+            import_model(self.network(64), dataset="ready.npz")

@@ -24,7 +24,7 @@ from lapel.engines.load import load_engine
 from lapel.engines.protocol import Epoch
 from lapel.errors import LapelError, MissingExtra, RunError
 from lapel.evaluation import evaluate
-from lapel.recipes.load import load_recipe
+from lapel.recipes.load import load_recipe, parse
 from lapel.runs import Run, list_runs, new_run, open_run
 from lapel.trainer import resume, train
 from lapel.training.objective import CrossEntropy
@@ -155,6 +155,18 @@ def test_ctrl_c_keeps_what_there_is_and_resume_ends_with_the_same_bits(engine: s
     assert run.weights()
     resume(run, blobs())
     assert_same(run, expected)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "muon"])
+def test_a_network_with_several_kernels_goes_on_with_what_the_optimizer_remembers(optimizer: str) -> None:
+    """Whose numbers lie in memory as the weights do: channels last."""
+    layers = [{"kind": "conv", "filters": 8}] * 2 + [{"kind": "global-pool"}, {"kind": "dense"}]
+    training = {"epochs": 2, "batch": 16, "optimizer": optimizer, "keep": "last"}
+    recipe = parse({"name": "kernels", "layers": layers, "training": training}, "test")
+    expected = train(recipe, blobs(48), path="whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, blobs(48), path="stopped", watches=[StopAfter(1)])
+    assert_same(resume(open_run("stopped"), blobs(48)), expected)
 
 
 def test_a_run_stopped_before_its_first_epoch_ended_goes_on_too() -> None:

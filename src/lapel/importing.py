@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .card import Card
-from .data import load_data
+from .data import Progress, load_data
 from .data.dataset import Dataset, Split, evenly
 from .data.registry import picture_spec
 from .engines.load import load_engine
@@ -27,6 +27,7 @@ from .importers.onnx_file import free_batch, open_session
 from .importers.read import read_network
 from .importers.wrap import card_for, wrap_graph, write_model
 from .metrics import Numbers, Probabilities
+from .picture import PictureSpec
 from .recipes.load import load_recipe
 from .recipes.plan import plan
 from .recipes.schema import Normalise, Recipe
@@ -42,7 +43,7 @@ class Imported:
     """What became of a file: a run, or a model (then `run` is None), at `path`.
 
     `candidates` are the ways of handing pictures over that were tried on `pictures` validation pictures of
-    `dataset`; `chosen` is one of them.
+    `dataset`; `chosen` is one of them. `test` says whether the dataset has test pictures, too.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Imported:
     chosen: Candidate
     pictures: int
     dataset: str
+    test: bool
 
 
 def import_model(
@@ -62,7 +64,9 @@ def import_model(
     class_names: Sequence[str] | None = None,
     layout: str | None = None,
     scaling: str | None = None,
+    size: int | None = None,
     overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> Imported:
     """Make a run or a model of what was trained elsewhere. Nothing in the file is run.
 
@@ -74,6 +78,9 @@ def import_model(
     `layout` (hw, hwc, chw, flat) and `scaling` (0-255, 0-1, MEAN/STD) are found by trying them on the
     validation pictures of `dataset`, where they are not given. `class_names` are the network's own, in its
     order; they are the dataset's if not given.
+
+    Where `dataset` is a path to photographs, they become pictures of the size and the colours that the file
+    asks for; `size` says so where it takes any. `progress` is called as `load_data` says.
 
     Raises ModelError where the file could run code, does not fit the pictures, the classes or the recipe,
     or answers no better than by guessing; also where `path` exists and may not be overwritten.
@@ -96,7 +103,9 @@ def import_model(
                 "Leave --layout and --classes out.",
             )
         chosen_recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-        return _of_weights(file, chosen_recipe, _load(dataset), target, asked, overwrite)
+        given = _read(file)
+        pictures = _load(dataset, PictureSpec(size or PictureSpec().size, _channels(given)), progress)
+        return _of_weights(file, given, chosen_recipe, pictures, target, asked, overwrite)
     if recipe is not None:
         raise ModelError(
             f"{file}: a recipe goes with weights alone ({', '.join(_WEIGHTS)}).",
@@ -105,7 +114,14 @@ def import_model(
     target = _model_path(file, target, overwrite)
     network = read_network(file)
     said = ways.read_layout(layout) if layout is not None else None
-    return _of_network(network, _load(dataset), target, class_names, said, asked)
+    spec = ways.picture_of(network, size)
+    pictures = _load(dataset, spec or PictureSpec(), progress)
+    if spec is None and not isinstance(dataset, Dataset) and pictures.picture is not None:
+        raise ModelError(
+            f"{file}: takes pictures of any size, and {pictures.name}'s photographs can become any.",
+            "Say the size of those that it has learned from, such as --size 64.",
+        )
+    return _of_network(network, pictures, target, class_names, said, asked)
 
 
 def _of_network(
@@ -160,11 +176,12 @@ def _of_network(
     write_model(
         wrap_graph(graph, chosen, card, network.source), target, pictures.pictures, expected, network.source
     )
-    return Imported(target, None, tuple(found), chosen, len(labels), dataset.name)
+    return Imported(target, None, tuple(found), chosen, len(pictures), dataset.name, dataset.test is not None)
 
 
 def _of_weights(
     file: Path,
+    given: Weights,
     recipe: Recipe,
     dataset: Dataset,
     target: Path | None,
@@ -177,9 +194,15 @@ def _of_weights(
         target = _model_path(file, target, overwrite)
     classes = len(dataset.class_names)
     steps = plan(recipe, dataset.shape, classes)
-    given = _read(file)
     ours = file.suffix.casefold() not in PYTORCH_ENDINGS
-    weights = fitted(given if ours else from_pytorch(given, steps, str(file)), steps, str(file))
+    try:
+        weights = fitted(given if ours else from_pytorch(given, steps, str(file)), steps, str(file))
+    except ModelError as error:
+        if dataset.picture is None:
+            raise
+        size = dataset.picture.size
+        more = f" Or say with --size which pictures they have learned from: these are {size}×{size}."
+        raise ModelError(error.message, error.hint + more) from error
     held = dataset.split(recipe.training.validation, 0)[1]
     pictures = held.take(evenly(len(held), _PICTURES))
     spec = dataset.picture or picture_spec(dataset.name, dataset.shape, dataset.class_names)
@@ -207,7 +230,9 @@ def _of_weights(
             chosen = own
     if chosen.scaling == UNIT and not as_model:
         run = _run(file, _scaled_by(recipe, UNIT), dataset, held, weights, target)
-        return Imported(run.path, run, tuple(found), chosen, len(pictures), dataset.name)
+        return Imported(
+            run.path, run, tuple(found), chosen, len(pictures), dataset.name, dataset.test is not None
+        )
     if target is not None and not as_model:
         raise ModelError(
             f"{file}: these weights want pictures scaled {chosen.scaling.name}, but a run's are 0-1.",
@@ -217,7 +242,7 @@ def _of_weights(
     card = card_for(str(file), "weights", dataset.class_names, spec, dataset, chosen, len(pictures))
     model = to_onnx(_scaled_by(recipe, chosen.scaling), weights, card)
     write_model(model, target, pictures.pictures, ask(chosen.layout, chosen.scaling), str(file))
-    return Imported(target, None, tuple(found), chosen, len(pictures), dataset.name)
+    return Imported(target, None, tuple(found), chosen, len(pictures), dataset.name, dataset.test is not None)
 
 
 def _scaled_by(recipe: Recipe, scaling: Scaling) -> Recipe:
@@ -263,8 +288,17 @@ def _read(file: Path) -> Weights:
         return load_engine("torch").read_pth(opened, str(file))
 
 
-def _load(dataset: Dataset | str | Path) -> Dataset:
-    return dataset if isinstance(dataset, Dataset) else load_data(dataset)
+def _load(dataset: Dataset | str | Path, spec: PictureSpec, progress: Progress | None) -> Dataset:
+    """The dataset, its photographs made into what `spec` says."""
+    if isinstance(dataset, Dataset):
+        return dataset
+    return load_data(dataset, photographs=spec, progress=progress)
+
+
+def _channels(weights: Weights) -> int:
+    """Of the pictures that a network with these weights takes: its first kernel tells, where that is one."""
+    kernels = [array.shape for array in weights.values() if array.ndim == 4]
+    return 3 if kernels and kernels[0][1] == 3 else 1
 
 
 def _names(class_names: Sequence[str] | None, dataset: Dataset) -> tuple[str, ...]:

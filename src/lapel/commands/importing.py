@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     help="How it takes pixels; 0.5/0.5 is -1 to 1. Found out if not given.",
 )
 @click.option(
+    "--size",
+    type=click.IntRange(4, 1024),
+    help="Of the pictures that photographs become  [default: the file's, where it says one]",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.onnx",
@@ -50,6 +56,7 @@ def import_(
     classes: str | None,
     layout: str | None,
     scaling: str | None,
+    size: int | None,
     out: Path | None,
     path: Path | None,
     overwrite: bool,
@@ -73,28 +80,31 @@ def import_(
         raise click.UsageError("--out is for a model and --run for a run; give one of them.")
     if path is not None and recipe is None:
         raise click.UsageError("--run goes with --recipe; a whole network becomes a model, with --out.")
-    from ..data import load_data
+    from ..data.registry import CATALOG
     from ..importing import import_model
     from .loading import download_progress
 
     with download_progress() as progress:
-        pictures = load_data(data, progress=progress)
-    made = import_model(
-        file,
-        recipe,
-        pictures,
-        path=out or path,
-        class_names=_names(classes) if classes is not None else None,
-        layout=layout,
-        scaling=scaling,
-        overwrite=overwrite,
-    )
+        made = import_model(
+            file,
+            recipe,
+            data,
+            path=out or path,
+            class_names=_names(classes) if classes is not None else None,
+            layout=layout,
+            scaling=scaling,
+            size=size,
+            overwrite=overwrite,
+            progress=progress,
+        )
     _print_candidates(made)
     if made.run is None and recipe is not None and out is None:
         click.echo("A run's pictures are 0-1, so these weights became a model.", err=True)
     if made.run is None:
         click.echo(f"Label with: lapel tag PHOTO --model {made.path}", err=True)
-    click.echo(f"Judge it with: lapel evaluate {made.path}{'' if made.run else ' --test'}", err=True)
+    on = "" if made.run or data in CATALOG else f" --data {shlex.quote(data)}"
+    test = "" if made.run or not made.test else " --test"
+    click.echo(f"Judge it with: lapel evaluate {shlex.quote(str(made.path))}{on}{test}", err=True)
     click.echo(made.path)
 
 

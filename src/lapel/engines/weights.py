@@ -33,15 +33,16 @@ def moved_name(name: str, places: int) -> str:
 
 
 def draw(steps: Sequence[Step], seed: int) -> Weights:
-    """First weights, as each layer draws them.
+    """First weights, as each layer draws or reads them.
 
-    Drawn by numpy, so that every engine on every device starts from the same numbers.
+    Drawn by numpy, so that every engine on every device starts from the same numbers. Raises ModelError
+    where a layer cannot have the weights that it asks for.
     """
     random = np.random.default_rng((seed, 0x1A9E1))
     return {
-        f"{step.name}.{word}": step.layer.draw(step, word, random)
+        f"{step.name}.{word}": array
         for step in walk(steps)
-        for word in step.weights
+        for word, array in step.layer.first_weights(step, random).items()
     }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Pictures
 from ..errors import ModelError
 from ..metrics import Numbers, log_loss
+from ..picture import PictureSpec
 from .network import ImportedNetwork
 
 Layout = Literal["hw", "hwc", "chw", "flat"]
@@ -105,6 +106,45 @@ def read_layout(text: str) -> Layout:
     if text not in get_args(Layout):
         raise ModelError(f'There is no layout "{text}".', f"Known: {', '.join(get_args(Layout))}.")
     return cast(Layout, text)
+
+
+def picture_of(network: ImportedNetwork, size: int | None = None) -> PictureSpec | None:
+    """What photographs are to become for a network, by what it says of its input.
+
+    `size` is theirs where the network takes any; None is given where nobody says it. Raises ModelError where
+    the network takes pictures that are not square, or of another size.
+    """
+    height, width, channels = _sides(network.takes[1:] if network.takes else ())
+    if height is not None and width is not None and height != width:
+        raise ModelError(
+            f"{network.source}: takes pictures of {height}×{width}, but those of a model are square.",
+            "Bring it to square pictures, with a layer before it, and save it again.",
+        )
+    fixed = height or width
+    if fixed and size not in (None, fixed):
+        raise ModelError(
+            f"{network.source}: takes pictures of {fixed}×{fixed}; the size {size} was asked for.",
+            "Leave --size out: the file says its size.",
+        )
+    return PictureSpec(sized, channels or 1) if (sized := fixed or size) else None
+
+
+def _sides(takes: Sequence[int | None]) -> tuple[int | None, int | None, int | None]:
+    """Height, width and channels of what a network takes, None where it takes any or does not say."""
+    match takes:
+        case (int(count),):
+            for channels in (1, 3):
+                side = math.isqrt(count // channels)
+                if side * side * channels == count:
+                    return side, side, channels
+            return None, None, None
+        case (height, width):
+            return height, width, 1
+        case (1 | 3 as channels, height, width) if width not in (1, 3):
+            return height, width, channels
+        case (height, width, channels):
+            return height, width, channels
+    return None, None, None
 
 
 def layouts(network: ImportedNetwork, shape: Shape, asked: Layout | None = None) -> list[Layout]:

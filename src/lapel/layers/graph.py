@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import onnx
 
 
 class Graph:
@@ -25,6 +28,24 @@ class Graph:
         gives = gives or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(takes), [gives], name=gives, **settings))
         return gives
+
+    def add_graph(self, layer: str, model: onnx.ModelProto, value: str) -> str:
+        """Append a graph of one input and one output, under the name of the layer in this place.
+
+        Its constants that are called as a weight of the layer become that weight. Returns the name of what
+        it gives.
+        """
+        from onnx import compose, numpy_helper
+
+        inner = compose.add_prefix(model, f"{layer}.").graph
+        for constant in inner.initializer:
+            if constant.name in self.weights:
+                self._weight(constant.name)
+            else:
+                self.constants[constant.name] = numpy_helper.to_array(constant)
+        self.add("Identity", value, gives=inner.input[0].name)
+        self.nodes.extend(inner.node)
+        return str(inner.output[0].name)
 
     def number(self, value: float) -> str:
         """A single constant."""

@@ -46,7 +46,7 @@ class Layer(BaseModel):
         return takes
 
     def weight_shapes(self, takes: Shape, gives: Shape) -> dict[str, Shape]:  # noqa: ARG002
-        """The shape of each of its weights by name; names that begin with "running" are not learned."""
+        """The shape of each of its weights by name; those that end in "running_…" do not learn."""
         return {}
 
     def draw(self, step: Step, word: str, random: np.random.Generator) -> NDArray[np.float32]:
@@ -55,6 +55,10 @@ class Layer(BaseModel):
         if len(shape) > 1:
             return glorot(shape, shape[0] + shape[1], random)
         return np.full(shape, 1.0 if word in ("weight", "running_var") else 0.0, dtype=np.float32)
+
+    def first_weights(self, step: Step, random: np.random.Generator) -> dict[str, NDArray[np.float32]]:
+        """The first values of all its weights by name: each drawn."""
+        return {word: self.draw(step, word, random) for word in step.weights}
 
     def multiplications(self, step: Step) -> int:  # noqa: ARG002
         """How many multiplications it costs for one picture, those for each number alone left out."""
@@ -110,7 +114,11 @@ class Step:
     @property
     def parameters(self) -> int:
         """How many numbers of this layer are learned."""
-        learned = sum(prod(shape) for word, shape in self.weights.items() if not word.startswith("running"))
+        learned = sum(
+            prod(shape)
+            for word, shape in self.weights.items()
+            if not word.rpartition(".")[2].startswith("running")
+        )
         return learned + sum(step.parameters for steps in self.branches.values() for step in steps)
 
     @property

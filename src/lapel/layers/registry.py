@@ -16,6 +16,7 @@ from .layer import Layer
 # One line a layer: its kind, and the file of this folder and the class that hold it.
 _HOUSE = {
     "activation": "activation:Activate",
+    "backbone": "backbone:Backbone",
     "batch-norm": "norm:BatchNorm",
     "conv": "conv:Conv",
     "dense": "dense:Dense",

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from ..errors import RecipeError, did_you_mean
 from ..layers.layer import Layer
 from ..layers.registry import find_layer, kinds
+from .backbone import PREFIX, backbone_recipe
 from .schema import Recipe
 
 __all__ = ["Recipe", "load_recipe", "named_recipes", "template", "to_toml"]
@@ -32,6 +33,8 @@ def named_recipes() -> tuple[str, ...]:
 
 def load_recipe(name_or_path: str | Path, settings: Iterable[str] = ()) -> Recipe:
     """Read a recipe by name or from a TOML file, with single settings changed.
+
+    "timm:" and the name of a network of timm is the recipe that begins with that network, pretrained.
 
     `settings` are lines such as ``"training.epochs=3"`` or ``"layers.2.rate=0.5"``: the dotted place and
     a TOML value (a bare word is taken as text). Raises RecipeError, which names the nearest known key.
@@ -81,6 +84,8 @@ def _read(name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     word = str(name_or_path)
     if word in named_recipes():
         return tomllib.loads(_source_text(word)), f'recipe "{word}"'
+    if word.startswith(PREFIX):
+        return backbone_recipe(word), f'recipe "{word}"'
     path = Path(name_or_path)
     if path.suffix != ".toml" and not path.is_file():
         raise RecipeError(

@@ -291,7 +291,7 @@ def weights(network: Network) -> Weights:
     return {
         name: value.detach().float().cpu().numpy().copy()
         for name, value in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        if value.is_floating_point()  # what counts or points is no weight
     }
 
 

@@ -93,6 +93,11 @@ class Optimizer:
                 if int(owner) == part:
                     whole["state"].setdefault(int(place), {})[word] = value
             optimizer.load_state_dict(whole)
+            for weight, held in optimizer.state.items():
+                for word, value in held.items():
+                    if value.shape == weight.shape:
+                        # Laid out as the weight is: a fused step goes through the memory of both.
+                        held[word] = torch.empty_like(weight).copy_(value)
 
 
 def _groups(

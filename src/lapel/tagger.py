@@ -309,7 +309,7 @@ def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Ta
 
 
 def tagger_of(data: bytes, path: str, limits: Limits | None = None) -> Tagger:
-    """The tagger of a model file's bytes; messages call it `path`. Raises ModelError as `load_tagger` does."""
+    """The tagger of a model file's bytes; messages call it `path`. Raises ModelError as `load_tagger`."""
     try:
         session = open_session(data)
         text = session.get_modelmeta().custom_metadata_map.get(KEY)

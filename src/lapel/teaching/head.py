@@ -107,7 +107,7 @@ def _loss_at(logits: Floats, labels: Labels, temperature: float) -> float:
 
 def _fit(rows: Floats, labels: Labels, penalty: float, start: Floats | None) -> tuple[Head, Floats]:
     """The head, and the same as one row of numbers, for another fit to start from."""
-    count, width = rows.shape
+    width = rows.shape[1]
     classes = int(labels.max()) + 1
     sizes = np.bincount(labels, minlength=classes)
     weight = (1 / (classes * sizes))[labels][:, None]

@@ -67,9 +67,9 @@ def teach(
     """Teach a model own classes: the last layer of `model` gives way to one that tells these apart.
 
     `photos` has two classes at least, and two photos of each that can be read; five to fifty are better. The
-    others are skipped. Everything before the last layer stays as it is, so that this takes the time that it
-    takes to look at the photos twice, and little more. `on_progress` is called with the photos that have been
-    looked at, and all. What the model is sure of, and accepts, is calibrated on answers about photos left out.
+    others are skipped. Everything before the last layer stays as it is, so that this takes little longer than
+    to look at the photos twice. `on_progress` is called with the photos that have been looked at, and all.
+    How sure the model sounds, and what it accepts, is calibrated on answers about photos left out.
 
     Raises LapelError for classes that cannot be told apart by name, or have too few photos; ModelError where
     the model cannot be taught; MissingExtra without onnx.
@@ -152,8 +152,9 @@ def _check_counts(names: tuple[str, ...], counts: list[int], skipped: list[tuple
         if count < LEAST_PHOTOS:
             bad = [one.error for label, one in skipped if label == name]
             unread = f", and {len(bad)} that cannot be read ({bad[0].message})" if bad else ""
+            photos = "photo" if count == 1 else "photos"
             raise LapelError(
-                f"“{name}” has {count} photo{'s' * (count != 1)}{unread}; at least {LEAST_PHOTOS} are needed.",
+                f"“{name}” has {count} {photos}{unread}; at least {LEAST_PHOTOS} are needed.",
                 "Add some: five to fifty of each class are good.",
             )
 

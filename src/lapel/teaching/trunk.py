@@ -42,7 +42,7 @@ class Trunk:
             raise ModelError(f"{source}: its network does not end in a dense layer.", _HINT)
         features, logits = dense
         self._names = _names(self._base.graph)
-        self._nodes = list(_needed(self._base.graph, features))
+        self._nodes = _needed(self._base.graph, features)
         self._features = self._fresh("features")
         flat = self._fresh("flat")
         self._nodes += [
@@ -171,7 +171,7 @@ def _last_dense(graph: onnx.GraphProto) -> tuple[str, str] | None:
     for node in graph.node:
         if all(name in fixed for name in _inputs(node)):
             fixed.update(node.output)  # such as kernels that are kept in eight bits
-    for node in reversed(list(_needed(graph, "probabilities"))):
+    for node in reversed(_needed(graph, "probabilities")):
         if node.op_type in _DENSE:
             moving = [name for name in node.input[:2] if name not in fixed]
             if len(moving) == 1:
@@ -179,14 +179,14 @@ def _last_dense(graph: onnx.GraphProto) -> tuple[str, str] | None:
     return None
 
 
-def _needed(graph: onnx.GraphProto, value: str) -> Iterator[onnx.NodeProto]:
+def _needed(graph: onnx.GraphProto, value: str) -> list[Any]:
     """The nodes that a value is made by, in their order."""
     wanted, kept = {value}, []
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
             kept.append(node)
             wanted.update(_inputs(node))
-    return reversed(kept)
+    return kept[::-1]
 
 
 def _inputs(node: onnx.NodeProto) -> Iterator[str]:

@@ -210,8 +210,8 @@ def test_photos_that_cannot_be_read_are_left_out_and_said(base: Path) -> None:
     given = {**photos(3), "left": [b"this is no photo", *photos(3)["left"]]}
     taught = lapel.teach(given, base)
     assert taught.photos == {"left": 3, "right": 3, "none": 3}
-    [(label, one)] = taught.skipped
-    assert label == "left"
+    [one] = taught.skipped
+    assert (one.label, one.place) == ("left", 0)
     assert "not a picture" in one.error.message
 
 

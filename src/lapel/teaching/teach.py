@@ -17,7 +17,7 @@ from ..decode import Limits, Source
 from ..errors import LapelError, PictureError
 from ..files import write_atomic
 from ..metrics import wilson_interval
-from ..tagger import Tagger, Untagged, doubtful, read_model, source_label, tagger_of
+from ..tagger import Tagger, doubtful, read_model, source_label, tagger_of
 from .head import Labels, Learned, learn
 from .trunk import Trunk
 
@@ -28,18 +28,28 @@ _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A photo that cannot be read: its class, its place in that from 0 on, what it is called, and why."""
+
+    label: str
+    place: int
+    source: str
+    error: PictureError
+
+
+@dataclass(frozen=True)
 class Taught:
     """A model of own classes. `data` is its file.
 
     `photos` counts, for each class, those that were learned from, and `right` those that were labelled right
-    by models that had not learned from them. `skipped` are the photos that cannot be read, by class.
+    by models that had not learned from them. `skipped` are the photos that cannot be read.
     """
 
     data: bytes = field(repr=False)
     card: Card = field(repr=False)
     photos: dict[str, int]
     right: dict[str, int]
-    skipped: tuple[tuple[str, Untagged], ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -51,9 +61,9 @@ class Taught:
         write_atomic(Path(path), self.data)
         return Path(path)
 
-    def tagger(self) -> Tagger:
-        """What labels photos with it."""
-        return tagger_of(self.data, self.card.name)
+    def tagger(self, limits: Limits | None = None) -> Tagger:
+        """What labels photos with it; `limits` bound the photos it will read."""
+        return tagger_of(self.data, self.card.name, limits)
 
 
 def teach(
@@ -78,7 +88,9 @@ def teach(
     >>> lapel.load_tagger(mine.save("mine.onnx")).tag("e.jpg").label                   # doctest: +SKIP
     'mine'
     """
-    sources = [(label, source) for label, given in photos.items() for source in given]
+    sources = [
+        (label, place, source) for label, given in photos.items() for place, source in enumerate(given)
+    ]
     names = check_classes(list(photos))
     path, data = read_model(model)
     base = tagger_of(data, str(path), limits)
@@ -122,22 +134,22 @@ def check_classes(names: list[str]) -> tuple[str, ...]:
 def _look(
     trunk: Trunk,
     base: Tagger,
-    sources: list[tuple[str, Source]],
+    sources: list[tuple[str, int, Source]],
     names: tuple[str, ...],
     on_progress: Callable[[int, int], None],
-) -> tuple[NDArray[np.float32], Labels, list[tuple[str, Untagged]]]:
+) -> tuple[NDArray[np.float32], Labels, list[Skipped]]:
     """The features (2, n, width) and labels (n) of all photos that can be read, and the others."""
     found = [np.empty((2, 0, trunk.width), np.float32)]
     labels: list[int] = []
-    skipped: list[tuple[str, Untagged]] = []
+    skipped: list[Skipped] = []
     on_progress(0, len(sources))
     for start in range(0, len(sources), _BATCH):
         batch = sources[start : start + _BATCH]
         pictures = []
-        for label, source in batch:
+        for label, place, source in batch:
             picture = base.read(source)
             if isinstance(picture, PictureError):
-                skipped.append((label, Untagged(source_label(source), picture)))
+                skipped.append(Skipped(label, place, source_label(source), picture))
             else:
                 pictures.append(picture)
                 labels.append(names.index(label))
@@ -147,10 +159,10 @@ def _look(
     return np.concatenate(found, axis=1), np.array(labels, np.int64), skipped
 
 
-def _check_counts(names: tuple[str, ...], counts: list[int], skipped: list[tuple[str, Untagged]]) -> None:
+def _check_counts(names: tuple[str, ...], counts: list[int], skipped: list[Skipped]) -> None:
     for name, count in zip(names, counts, strict=True):
         if count < LEAST_PHOTOS:
-            bad = [one.error for label, one in skipped if label == name]
+            bad = [one.error for one in skipped if one.label == name]
             unread = f", and {len(bad)} that cannot be read ({bad[0].message})" if bad else ""
             photos = "photo" if count == 1 else "photos"
             raise LapelError(

@@ -14,17 +14,32 @@ useBackend(server);
 const models = new Models(useModel);
 const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => models.chosen });
 new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });
+let teach;
 
 startResults();
-startIntake((files) => {
+startIntake((files, place) => {
+	if (!find("teach").hidden) return teach.take(files, place);
 	addPhotos(files);
 	const results = find("results");
 	if (results.getBoundingClientRect().top > 0.75 * innerHeight) results.scrollIntoView();
 });
-startTabs({ camera: () => camera.stop() });
+startTabs({ camera: () => camera.stop(), teach: () => teach.stop() });
 find("curl").textContent = `curl -F photo=@shirt.jpg ${new URL("tag", document.baseURI)}`;
-window.addEventListener("pagehide", () => camera.stop());
+window.addEventListener("pagehide", () => (camera.stop(), teach?.stop()));
 
-const load = () => models.load().catch(() => {}); // without a list, the server's own choice is asked
+async function load() {
+	try {
+		if ((await models.load()).teach) await offerTeaching();
+	} catch {} // without a list, the server's own choice is asked
+}
+
+/** What teaching needs is loaded where the backend can teach. */
+async function offerTeaching() {
+	if (teach) return;
+	const { Teach } = await import("./teach.js");
+	teach = await Teach.ready(models);
+	find("tab-teach").hidden = false;
+}
+
 document.addEventListener("token", load);
 load();

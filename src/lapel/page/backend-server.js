@@ -5,21 +5,25 @@ import { find, pause } from "./dom.js";
 import { freshToken, token } from "./token.js";
 
 const LONGEST = 120_000; // milliseconds for one request; a slow line takes long for large photos
+const POLL = 250; // milliseconds between two questions how far a lesson is
 const TRIES = 4; // where the server is there, and yet the request fails
 
 export const server = {
 	models: () => ask("models"),
 	card: (model) => ask(`model${query({ model })}`),
 	tag: (files, settings, signal) => askTags(files, settings, signal),
+	teach,
+	modelFile: (lesson) => ask(`teach/${lesson}/model.onnx`, { read: (response) => response.blob() }),
+	forget: (lesson) => ask(`teach/${lesson}`, { method: "DELETE", read: (response) => response.text() }),
 	explain: async (file, { model }, signal) => (await askTags([file], { model, picture: true, explain: true }, signal))[0],
 };
 
 /**
- * The JSON that the server answers. With a body it is a POST.
+ * What `read` makes of the server's answer. With a body it is a POST.
  *
  * Throws Refused, or the signal's reason where it is aborted.
  */
-async function ask(path, { body, signal } = {}) {
+async function ask(path, { body, signal, method = body ? "POST" : "GET", read = (response) => response.json() } = {}) {
 	for (let failures = 0; ; ) {
 		await lost;
 		signal?.throwIfAborted();
@@ -27,12 +31,12 @@ async function ask(path, { body, signal } = {}) {
 		let response, answer;
 		try {
 			response = await fetch(path, {
-				method: body ? "POST" : "GET",
+				method,
 				body,
 				headers: used ? { Authorization: `Bearer ${used}` } : {},
 				signal: AbortSignal.any([AbortSignal.timeout(LONGEST), ...(signal ? [signal] : [])]),
 			});
-			answer = await response.json(); // what is no JSON comes from a gateway that has lost the server
+			answer = await (response.ok ? read(response) : response.json()); // what is no JSON comes from a gateway that has lost the server
 		} catch {
 			signal?.throwIfAborted();
 			if (!(await isReady())) await comeback();
@@ -57,6 +61,24 @@ async function askTags(files, settings, signal) {
 	const body = new FormData();
 	for (const file of files) body.append("photo", file);
 	return (await ask(`tag${query(settings)}`, { body, signal })).tags;
+}
+
+async function teach(classes, { model, onprogress }, signal) {
+	const body = new FormData();
+	for (const { name, files } of classes) for (const file of files) body.append(name, file, file.name);
+	let lesson = await ask(`teach${query({ model })}`, { body, signal });
+	try {
+		while (lesson.state === "waiting" || lesson.state === "learning") {
+			onprogress(lesson);
+			await pause(POLL, signal);
+			lesson = await ask(`teach/${lesson.lesson}`, { signal });
+		}
+	} catch (error) {
+		if (signal?.aborted) server.forget(lesson.lesson).catch(() => {});
+		throw error;
+	}
+	if (lesson.state === "failed") throw new Refused(400, lesson);
+	return lesson;
 }
 
 /** Settings as the end of an address; those that say nothing are left out. */

@@ -8,9 +8,11 @@ const FOR_DRAWINGS = "fashion-mnist"; // has learned from pictures of 28×28 dot
 
 export class Models {
 	#names = [];
+	#onchoice;
 
 	/** `onchoice` is called with the name of the model that was chosen. */
 	constructor(onchoice) {
+		this.#onchoice = onchoice;
 		find("model").addEventListener("change", ({ target }) => onchoice(target.value));
 		find("about-open").addEventListener("click", () => this.#about());
 		find("about-close").addEventListener("click", () => find("about").close());
@@ -27,8 +29,25 @@ export class Models {
 		return this.#names.includes(FOR_DRAWINGS) ? FOR_DRAWINGS : this.chosen;
 	}
 
+	/** The model that was chosen, unless it was taught here. */
+	get base() {
+		return this.#names.includes(this.chosen) ? this.chosen : "";
+	}
+
+	/** Asks a model that was taught from now on, in the place of the one that was before. */
+	addTaught(name) {
+		find("model").querySelector("[data-taught]")?.remove();
+		const option = make("option", { value: name, selected: true }, "own classes");
+		option.dataset.taught = "";
+		find("model").append(option);
+		find("model-choice").hidden = false;
+		this.#onchoice(name);
+	}
+
+	/** Asks which models there are; the backend's answer. */
 	async load() {
-		const { models, default: first } = await backend.models();
+		const found = await backend.models();
+		const { models, default: first } = found;
 		this.#names = models.map(({ name }) => name);
 		find("model").replaceChildren(
 			...models.map(({ name, ready }) =>
@@ -36,6 +55,7 @@ export class Models {
 			),
 		);
 		find("model-choice").hidden = models.length < 2;
+		return found;
 	}
 
 	async #about() {

@@ -306,7 +306,7 @@ ROUTES: tuple[Route, ...] = (
         operation="pageFile",
         summary="A file of the page",
         answer="The file.",
-        types=("text/css", "text/javascript", "image/svg+xml"),
+        types=("text/css", "text/javascript", "text/html", "image/svg+xml"),
         label="/page",
         token=False,
     ),

@@ -29,16 +29,9 @@ window.addEventListener("pagehide", () => (camera.stop(), teach?.stop()));
 
 async function load() {
 	try {
-		if ((await models.load()).teach) await offerTeaching();
+		if (!(await models.load()).teach || teach) return;
+		teach = await (await import("./teach.js")).startTeach(models);
 	} catch {} // without a list, the server's own choice is asked
-}
-
-/** What teaching needs is loaded where the backend can teach. */
-async function offerTeaching() {
-	if (teach) return;
-	const { Teach } = await import("./teach.js");
-	teach = await Teach.ready(models);
-	find("tab-teach").hidden = false;
 }
 
 document.addEventListener("token", load);

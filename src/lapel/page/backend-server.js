@@ -5,16 +5,13 @@ import { find, pause } from "./dom.js";
 import { freshToken, token } from "./token.js";
 
 const LONGEST = 120_000; // milliseconds for one request; a slow line takes long for large photos
-const POLL = 250; // milliseconds between two questions how far a lesson is
 const TRIES = 4; // where the server is there, and yet the request fails
 
 export const server = {
 	models: () => ask("models"),
 	card: (model) => ask(`model${query({ model })}`),
 	tag: (files, settings, signal) => askTags(files, settings, signal),
-	teach,
-	modelFile: (lesson) => ask(`teach/${lesson}/model.onnx`, { read: (response) => response.blob() }),
-	forget: (lesson) => ask(`teach/${lesson}`, { method: "DELETE", read: (response) => response.text() }),
+	teaching: () => import("./backend-teach.js"),
 	explain: async (file, { model }, signal) => (await askTags([file], { model, picture: true, explain: true }, signal))[0],
 };
 
@@ -23,7 +20,7 @@ export const server = {
  *
  * Throws Refused, or the signal's reason where it is aborted.
  */
-async function ask(path, { body, signal, method = body ? "POST" : "GET", read = (response) => response.json() } = {}) {
+export async function ask(path, { body, signal, method = body ? "POST" : "GET", read = (response) => response.json() } = {}) {
 	for (let failures = 0; ; ) {
 		await lost;
 		signal?.throwIfAborted();
@@ -63,26 +60,8 @@ async function askTags(files, settings, signal) {
 	return (await ask(`tag${query(settings)}`, { body, signal })).tags;
 }
 
-async function teach(classes, { model, onprogress }, signal) {
-	const body = new FormData();
-	for (const { name, files } of classes) for (const file of files) body.append(name, file, file.name);
-	let lesson = await ask(`teach${query({ model })}`, { body, signal });
-	try {
-		while (lesson.state === "waiting" || lesson.state === "learning") {
-			onprogress(lesson);
-			await pause(POLL, signal);
-			lesson = await ask(`teach/${lesson.lesson}`, { signal });
-		}
-	} catch (error) {
-		if (signal?.aborted) server.forget(lesson.lesson).catch(() => {});
-		throw error;
-	}
-	if (lesson.state === "failed") throw new Refused(400, lesson);
-	return lesson;
-}
-
 /** Settings as the end of an address; those that say nothing are left out. */
-function query(settings) {
+export function query(settings) {
 	const wanted = Object.entries(settings).filter(([, value]) => value);
 	return `?${new URLSearchParams(wanted.map(([name, value]) => [name, value === true ? "1" : value]))}`;
 }

@@ -9,14 +9,7 @@
 //                                       is a URL in the answer.
 //   explain(file, { model }, signal)    what mattered in a photo: { heat }, the URL of a picture to lay over the other
 //
-// Where models() says that it can teach, it has three more:
-//
-//   teach(classes, { model, onprogress }, signal)
-//                                       a model of own classes, [{ name, files }], on top of another: { lesson, classes:
-//                                       [{ label, photos, right }], skipped: [{ label, source, error }] }. The lesson is
-//                                       then the name of a model. `onprogress` is called with { done, photos }
-//   modelFile(lesson)                   the file of that model, as a Blob
-//   forget(lesson)                      it is not needed any more
+// Where models() says that it can teach, `teaching()` gives three functions more, which teach.js tells of.
 //
 // An empty model stands for the backend's own choice. All are promises. They wait by themselves while the backend is
 // busy or away; where it says no they throw Refused, and where `signal` is aborted, its reason.

@@ -17,7 +17,7 @@ export class Film {
 		this.#video = video;
 	}
 
-	/** Starts; a signal that is aborted when it ends, or nothing where that came first. Throws an Error with what to do. */
+	/** Starts; a signal that is aborted at its end, or null where that came first. Throws an Error with what to do. */
 	async open(onended) {
 		this.close();
 		const run = (this.#run = new AbortController());

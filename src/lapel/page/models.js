@@ -8,11 +8,9 @@ const FOR_DRAWINGS = "fashion-mnist"; // has learned from pictures of 28×28 dot
 
 export class Models {
 	#names = [];
-	#onchoice;
 
 	/** `onchoice` is called with the name of the model that was chosen. */
 	constructor(onchoice) {
-		this.#onchoice = onchoice;
 		find("model").addEventListener("change", ({ target }) => onchoice(target.value));
 		find("about-open").addEventListener("click", () => this.#about());
 		find("about-close").addEventListener("click", () => find("about").close());
@@ -32,16 +30,6 @@ export class Models {
 	/** The model that was chosen, unless it was taught here. */
 	get base() {
 		return this.#names.includes(this.chosen) ? this.chosen : "";
-	}
-
-	/** Asks a model that was taught from now on, in the place of the one that was before. */
-	addTaught(name) {
-		find("model").querySelector("[data-taught]")?.remove();
-		const option = make("option", { value: name, selected: true }, "own classes");
-		option.dataset.taught = "";
-		find("model").append(option);
-		find("model-choice").hidden = false;
-		this.#onchoice(name);
 	}
 
 	/** Asks which models there are; the backend's answer. */

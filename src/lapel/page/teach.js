@@ -1,4 +1,11 @@
-// Teaching own classes: a few photos of each, and a model that tells them apart.
+// Teaching own classes: a few photos of each, and a model that tells them apart. A backend's teaching() gives
+//
+//   teach(classes, { model, onprogress }, signal)
+//                       a model of own classes, [{ name, files }], on top of another: { lesson, classes: [{ label,
+//                       photos, right }], skipped: [{ label, source, error }] }. The lesson is then the name of a model.
+//                       `onprogress` is called with { done, photos }
+//   modelFile(lesson)   the file of that model, as a Blob
+//   forget(lesson)      it is not needed any more
 
 import { measure, showAnswer } from "./answer.js";
 import { backend } from "./backend.js";
@@ -13,8 +20,25 @@ const LEAST = 2; // classes, and photos of each
 const MOST_CLASSES = 50;
 const SIDE = 512; // pixels of the longer side of what is sent: more than any model sees
 
-export class Teach {
+let view;
+
+/** Puts the view with its markup and style on the page, and offers it as a tab; once, however often it is called. */
+export const startTeach = (models) => (view ??= start(models));
+
+async function start(models) {
+	const style = make("link", { rel: "stylesheet", href: "page/teach.css" });
+	const styled = new Promise((resolve) => (style.onload = style.onerror = resolve));
+	document.head.append(style);
+	const [teaching, response] = await Promise.all([backend.teaching(), fetch("page/teach.html"), styled]);
+	find("teach").innerHTML = await response.text();
+	const teach = new Teach(models, teaching);
+	find("tab-teach").hidden = false;
+	return teach;
+}
+
+class Teach {
 	#models;
+	#teaching;
 	#kinds = [];
 	#made = 0; // classes so far
 	#film = new Film(find("teach-video"));
@@ -24,18 +48,9 @@ export class Teach {
 	#run = null; // the AbortController of what is being taught
 	#last; // the class that photos came to last
 
-	/** The view, with its markup and style on the page. */
-	static async ready(models) {
-		const style = make("link", { rel: "stylesheet", href: "page/teach.css" });
-		const styled = new Promise((resolve) => (style.onload = style.onerror = resolve));
-		document.head.append(style);
-		const [response] = await Promise.all([fetch("page/teach.html"), styled]);
-		find("teach").innerHTML = await response.text();
-		return new Teach(models);
-	}
-
-	constructor(models) {
+	constructor(models, teaching) {
 		this.#models = models;
+		this.#teaching = teaching;
 		for (let count = 0; count < LEAST; count++) this.#add();
 		const on = (id, act) => find(id).addEventListener("click", act);
 		on("kind-add", () => this.#add().focus());
@@ -167,7 +182,7 @@ export class Teach {
 			const began = performance.now();
 			const classes = await this.#prepare(run.signal);
 			const settings = { model: this.#models.base, onprogress: ({ done, photos }) => this.#progress("Learning", done, photos) };
-			const lesson = await backend.teach(classes, settings, run.signal);
+			const lesson = await this.#teaching.teach(classes, settings, run.signal);
 			this.#taught(lesson, (performance.now() - began) / 1000);
 		} catch (error) {
 			if (run.signal.aborted) announce("Stopped.");
@@ -224,21 +239,32 @@ export class Teach {
 		find("teach-outcome").hidden = false;
 		find("teach-go").textContent = "Teach again";
 		announce(`It has learned. ${text}`);
-		this.#models.addTaught(this.#lesson);
-		if (before) backend.forget(before).catch(() => {});
+		askTaught(this.#lesson);
+		if (before) this.#teaching.forget(before).catch(() => {});
 		this.#showCamera();
 		this.#look();
 	}
 
 	async #download() {
 		try {
-			const url = URL.createObjectURL(await backend.modelFile(this.#lesson));
+			const url = URL.createObjectURL(await this.#teaching.modelFile(this.#lesson));
 			make("a", { href: url, download: "own-classes.onnx" }).click();
 			setTimeout(() => URL.revokeObjectURL(url), 10_000);
 		} catch ({ message, hint }) {
 			Object.assign(find("teach-problem"), { textContent: `${message} ${hint}`, hidden: false });
 		}
 	}
+}
+
+/** Asks what was taught last in the place of what was before, wherever the page asks a model. */
+function askTaught(lesson) {
+	const choice = find("model");
+	choice.querySelector("[data-taught]")?.remove();
+	const option = make("option", { value: lesson, selected: true }, "own classes");
+	option.dataset.taught = "";
+	choice.append(option);
+	find("model-choice").hidden = false;
+	choice.dispatchEvent(new Event("change"));
 }
 
 function score({ label, photos, right }) {

@@ -226,7 +226,7 @@ def test_photos_that_cannot_be_read_are_left_out_and_said(base: Path) -> None:
         ({"a": photos(2)["left"], "b": photos(1)["left"]}, "“b” has 1 photo; at least 2 are needed"),
         (
             {"a": photos(2)["left"], "b": [b"text", b"words"]},
-            "“b” has 0 photos, and 2 that cannot be read (bytes: not a picture",
+            "“b” has 0 photos, and 2 that cannot be read (not a picture",
         ),
     ],
 )

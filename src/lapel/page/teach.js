@@ -2,7 +2,7 @@
 //
 //   teach(classes, { model, onprogress }, signal)
 //                       a model of own classes, [{ name, files }], on top of another: { lesson, classes: [{ label,
-//                       photos, right }], skipped: [{ label, source, error }] }. The lesson is then the name of a model.
+//                       photos, right }], skipped: [{ error }] }. The lesson is then the name of a model.
 //                       `onprogress` is called with { done, photos }
 //   modelFile(lesson)   the file of that model, as a Blob
 //   forget(lesson)      it is not needed any more
@@ -235,7 +235,7 @@ class Teach {
 		const text = `From ${counted(all, "photo")}, in ${seconds.toFixed(1)} seconds. Each was asked about while it was left out: ${right} of ${all} came out right.`;
 		find("teach-result").textContent = text;
 		find("teach-classes").replaceChildren(...lesson.classes.map(score));
-		find("teach-skipped").textContent = lesson.skipped.map(({ source, error }) => `${source} is left out: ${error}`).join(" ");
+		find("teach-skipped").textContent = lesson.skipped.map(({ error }) => `Left out: ${error}`).join(" ");
 		find("teach-outcome").hidden = false;
 		find("teach-go").textContent = "Teach again";
 		announce(`It has learned. ${text}`);

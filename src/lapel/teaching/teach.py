@@ -162,8 +162,8 @@ def _look(
 def _check_counts(names: tuple[str, ...], counts: list[int], skipped: list[Skipped]) -> None:
     for name, count in zip(names, counts, strict=True):
         if count < LEAST_PHOTOS:
-            bad = [one.error for one in skipped if one.label == name]
-            unread = f", and {len(bad)} that cannot be read ({bad[0].message})" if bad else ""
+            bad = [one.error.message.removeprefix("bytes: ") for one in skipped if one.label == name]
+            unread = f", and {len(bad)} that cannot be read ({bad[0].rstrip('.')})" if bad else ""
             photos = "photo" if count == 1 else "photos"
             raise LapelError(
                 f"“{name}” has {count} {photos}{unread}; at least {LEAST_PHOTOS} are needed.",

@@ -18,7 +18,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from ...decode import Limits
-from ...errors import LapelError
+from ...errors import LapelError, PictureError
 from ...tagger import Tagger
 from ...teaching.teach import Taught, teach
 from ..http.messages import HttpError, busy
@@ -176,7 +176,8 @@ class Lessons:
         taught = teach(files, lesson.base, limits=self.limits, on_progress=count)
         for skipped in taught.skipped:
             name = lesson.photos[skipped.label][skipped.place][0]
-            lesson.skipped.append((skipped.label, name, skipped.error))
+            text = f"{name}{skipped.error.message.removeprefix(skipped.source)}"
+            lesson.skipped.append((skipped.label, name, PictureError(text, skipped.error.hint)))
         tagger = taught.tagger(self.limits)
         # The first answer of a session is slow.
         tagger.answers(np.zeros((1, *tagger.card.picture.shape), np.uint8))

@@ -236,18 +236,23 @@ def test_classes_that_cannot_be_taught_are_refused(base: Path, given: dict[str, 
     assert says in refused.value.message
 
 
-def without_dense(path: Path) -> Path:
+def pooled(path: Path, *middle: onnx.NodeProto) -> Path:
     """A model that ends in a pool: there is nothing to put in the place of a last dense layer."""
     helper = onnx.helper
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["pictures"], ["floats"], to=onnx.TensorProto.FLOAT),
             helper.make_node("ReduceMean", ["floats"], ["means"], axes=[1, 2], keepdims=0),
-            helper.make_node("Softmax", ["means"], ["probabilities"], axis=1),
+            *middle,
+            helper.make_node("Softmax", ["scores" if middle else "means"], ["probabilities"], axis=1),
         ],
         "pool",
         [helper.make_tensor_value_info("pictures", onnx.TensorProto.UINT8, ["n", 8, 8, 3])],
         [helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, ["n", 3])],
+        initializer=[
+            onnx.numpy_helper.from_array(np.ones((3, 5), np.float32), "kernel"),
+            onnx.numpy_helper.from_array(np.arange(3), "places"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     card = Card("pool", ("a", "b", "c"), PictureSpec(8, 3))
@@ -258,7 +263,15 @@ def without_dense(path: Path) -> Path:
 
 def test_a_network_without_a_dense_layer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not end in a dense layer"):
-        lapel.teach(photos(2), without_dense(tmp_path / "pool.onnx"))
+        lapel.teach(photos(2), pooled(tmp_path / "pool.onnx"))
+
+
+def test_a_dense_layer_that_does_not_decide_is_not_taken_for_the_last(tmp_path: Path) -> None:
+    node = onnx.helper.make_node
+    dense = node("MatMul", ["means", "kernel"], ["five"])
+    chosen = node("Gather", ["five", "places"], ["scores"], axis=1)
+    with pytest.raises(ModelError, match="gives 5 numbers for 1 views of a picture; expected 3"):
+        lapel.teach(photos(2), pooled(tmp_path / "gate.onnx", dense, chosen))
 
 
 def test_without_onnx_it_says_what_to_install(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from ..tagger import open_session
 
 if TYPE_CHECKING:
     import onnx
+    import onnxruntime
 
 _DENSE = ("Gemm", "MatMul")
 _NEW_MEAN = 18  # the opset from which ReduceMean takes its axes as an input
@@ -58,8 +59,8 @@ class Trunk:
         The second view is the mirror image. Raises ModelError where the model fails.
         """
         if self.views == 2:
-            return self._run(pictures).reshape(2, len(pictures), self.width)
-        return np.stack([self._run(pictures), self._run(pictures[:, :, ::-1])])
+            return self._look(pictures).reshape(2, len(pictures), self.width)
+        return np.stack([self._look(pictures), self._look(pictures[:, :, ::-1])])
 
     def with_head(self, weights: NDArray[Any], bias: NDArray[Any], card: Card) -> bytes:
         """The model file with another head: weights (classes, width) and bias (classes), and its card."""
@@ -108,7 +109,7 @@ class Trunk:
         layer = [node for node in _needed(self._base.graph, logits) if node not in self._nodes]
         session = open_session(self._model(layer, [(self._features, None), (logits, None)]))
         pictures = np.zeros((2, *card.picture.shape), np.uint8)
-        features, decided = session.run(None, {"pictures": pictures})
+        features, decided = self._run(session, pictures)
         views, rest = divmod(len(features), 2)
         answers = len(card.class_names) + len(card.rejects)
         if rest or views not in (1, 2) or decided.shape[-1] != answers:
@@ -119,15 +120,21 @@ class Trunk:
             )
         return features.shape[1], views
 
-    def _run(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        try:
-            [features] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})
-        except Exception as error:  # ONNX Runtime has no public base class for what it raises
-            raise ModelError(f"{self._source}: fails on a picture ({first_line(error)}).") from error
+    def _look(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        [features] = self._run(self._session, pictures)
         if not np.isfinite(features).all():
             raise ModelError(f"{self._source}: sees something other than numbers in a picture.", _HINT)
-        found: NDArray[np.float32] = features
-        return found
+        return features
+
+    def _run(
+        self, session: onnxruntime.InferenceSession, pictures: NDArray[np.uint8]
+    ) -> list[NDArray[np.float32]]:
+        try:
+            answers: list[NDArray[np.float32]]
+            answers = session.run(None, {"pictures": np.ascontiguousarray(pictures)})
+        except Exception as error:  # ONNX Runtime has no public base class for what it raises
+            raise ModelError(f"{self._source}: fails on a picture ({first_line(error)}).") from error
+        return answers
 
     def _model(
         self,

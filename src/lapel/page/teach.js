@@ -217,14 +217,16 @@ class Teach {
 	}
 
 	#showRun(running) {
-		if (running) measure(find("teach-progress"), 0).ariaValueNow = 0;
-		if (running) find("teach-problem").hidden = true;
-		find("teach-progress").hidden = !running;
-		find("teach-stop").hidden = !running;
-		if (running) find("teach-stop").focus();
-		else if (document.activeElement === document.body || document.activeElement === find("teach-stop")) find("teach-go").focus();
+		const stop = find("teach-stop");
+		const held = document.activeElement === stop;
+		if (running) {
+			measure(find("teach-progress"), 0).ariaValueNow = 0;
+			find("teach-problem").hidden = true;
+		}
+		find("teach-progress").hidden = stop.hidden = !running;
 		this.#update();
-		if (!running && document.activeElement === document.body) find("teach-go").focus();
+		if (running) stop.focus();
+		else if (held) find("teach-go").focus();
 	}
 
 	#taught(lesson, seconds) {

@@ -153,7 +153,7 @@ class Lessons:
         except LapelError as error:
             lesson.error, lesson.state = error, "failed"
         except Exception as error:  # a defect; the client is told no more than that
-            log_event("defect", logging.ERROR, lesson=lesson.name, error=repr(error))
+            log_event("defect", logging.ERROR, path="/teach", error=repr(error))
             lesson.error, lesson.state = LapelError("Something is wrong here."), "failed"
         else:
             lesson.taught, lesson.state = taught, "done"

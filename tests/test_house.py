@@ -18,7 +18,7 @@ SOURCE = ROOT / "src" / "lapel"
 
 README = ROOT / "README.md"
 # Serving meets training only at the model file.
-WITHOUT_TRAINING = ("tagger.py", "explain.py", "tag/", "serve/")
+WITHOUT_TRAINING = ("tagger.py", "explain.py", "teaching/", "tag/", "serve/")
 TRAINING = ("data/", "recipes/", "layers/", "engines/", "training/", "runs.py", "trainer.py", "evaluation.py")
 
 
@@ -209,6 +209,7 @@ def test_the_public_names() -> None:
         "open_run",
         "resume",
         "save_data",
+        "teach",
         "train",
         "write_report",
     ]

@@ -221,6 +221,7 @@ def test_what_is_served(service: Service) -> None:
     assert service.ask("GET", "/models").json == {
         "models": [{"name": "halves", "ready": True}, {"name": "b", "ready": True}],
         "default": "halves",
+        "teach": False,
     }
     card = service.ask("GET", "/model?model=halves").json
     assert card["class_names"] == list(CLASSES)

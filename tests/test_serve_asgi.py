@@ -64,6 +64,24 @@ class lifespan:  # noqa: N801
         await self.task
 
 
+def test_own_classes_are_taught_where_that_is_asked_for(model: str) -> None:
+    async def work(client: Any) -> None:
+        files = [(side, (f"{side}.png", png(side))) for side in ("both", "none") for _ in range(3)]
+        lesson = (await client.post("/teach", files=files)).json()["lesson"]
+        async with asyncio.timeout(20):
+            while (answer := await client.get(f"/teach/{lesson}")).json()["state"] != "done":
+                await asyncio.sleep(0.01)
+        assert answer.json()["accuracy"] == 1
+        tags = (await client.post(f"/tag?model={lesson}", content=png("both"))).json()["tags"]
+        assert tags[0]["label"] == "both"
+
+    async def refused(client: Any) -> None:
+        assert (await client.get("/teach/any")).json()["code"] == "teaching_off"
+
+    ask(app(model, teach=True), work)
+    ask(app(model), refused)
+
+
 def test_photos_are_labelled_as_by_the_service(model: str) -> None:
     async def work(client: Any) -> None:
         files = [("photo", ("a.png", png("left"))), ("photo", ("b.png", png("right")))]

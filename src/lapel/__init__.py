@@ -35,6 +35,7 @@ _HOMES = {
     "open_run": "runs",
     "resume": "trainer",
     "save_data": "data",
+    "teach": "teaching.teach",
     "train": "trainer",
     "write_report": "report.page",
 }
@@ -59,6 +60,7 @@ __all__ = [
     "open_run",
     "resume",
     "save_data",
+    "teach",
     "train",
     "write_report",
 ]
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from .report.page import write_report
     from .runs import Run, list_runs, open_run
     from .tagger import Tag, Tagger, Untagged, load_tagger
+    from .teaching.teach import teach
     from .trainer import resume, train
 
 

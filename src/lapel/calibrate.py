@@ -19,11 +19,13 @@ _SURE = 0.95  # no score from here on is strange, however sure held-out answers 
 _ROUNDS = 40  # of the search; each leaves 62 % of what is left
 
 
-def temperature_of(logits: Floats, labels: NDArray[np.integer[Any]]) -> float:
+def temperature_of(logits: Floats, labels: NDArray[np.integer[Any]], doubt: float = 0.0) -> float:
     """What to divide logits by, so that their softmax has the least log loss: from 0.05 to 20.
 
     `logits` (n, classes) may be logarithms of probabilities just as well. Where they are (views, n, classes),
-    such as those of pictures and of their mirror images, the probabilities of the views are averaged.
+    such as those of pictures and of their mirror images, the probabilities of the views are averaged. With
+    `doubt`, so large a share of each label is taken to be of the other classes: a few answers that are all
+    right are no reason to sound sure without measure.
     Raises LapelError where they do not fit the labels, are none, or are not finite numbers.
     """
     views = np.asarray(logits, dtype=np.float64)
@@ -38,8 +40,12 @@ def temperature_of(logits: Floats, labels: NDArray[np.integer[Any]]) -> float:
     places = np.arange(len(labels))
 
     def loss(heat: float) -> float:
-        given = probabilities_at(views, math.exp(heat))[places, labels]
-        return float(-np.log(np.maximum(given, np.finfo(np.float64).tiny)).mean())
+        shares = np.maximum(probabilities_at(views, math.exp(heat)), np.finfo(np.float64).tiny)
+        surprise = -np.log(shares[places, labels]).mean()
+        if doubt:
+            others = -np.log(shares).sum(axis=1).mean() - surprise
+            surprise += doubt * (others / max(1, shares.shape[1] - 1) - surprise)
+        return float(surprise)
 
     # The loss has one valley over the logarithm of the temperature; a golden section closes in on it.
     low, high = math.log(_COLDEST), math.log(_HOTTEST)

@@ -304,20 +304,14 @@ def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Ta
     >>> load_tagger("model.onnx").card.class_names[0]  # doctest: +SKIP
     'T-shirt/top'
     """
-    path = model_path(model)
-    data = _read(path)
-    onnxruntime = onnx_runtime()
-    options = onnxruntime.SessionOptions()
-    # The networks are small: a second thread costs more than it brings, and photos are read beside it.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # A model is one file. Weights elsewhere are looked for in a folder that cannot be there.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", "/dev/null/none")
-    # Kernels that are only kept as int8 become floats here, once. What computes in int8 stays as it is.
-    if b"QuantizeLinear" not in data:
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    path, data = read_model(model)
+    return tagger_of(data, str(path), limits)
+
+
+def tagger_of(data: bytes, path: str, limits: Limits | None = None) -> Tagger:
+    """The tagger of a model file's bytes; messages call it `path`. Raises ModelError as `load_tagger`."""
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = open_session(data)
         text = session.get_modelmeta().custom_metadata_map.get(KEY)
         takes = [(item.name, item.type, list(item.shape[1:])) for item in session.get_inputs()]
         gives = [(item.name, item.type, list(item.shape[1:])) for item in session.get_outputs()]
@@ -349,6 +343,27 @@ def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Ta
             _HINT,
         )
     return Tagger(session, card, limits or Limits(), hashlib.sha256(data).hexdigest())
+
+
+def open_session(data: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """ONNX Runtime's session for a model's bytes. Raises whatever it raises where it does not take them."""
+    onnxruntime = onnx_runtime()
+    options = onnxruntime.SessionOptions()
+    # The networks are small: a second thread costs more than it brings, and photos are read beside it.
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 4
+    # A model is one file. Weights elsewhere are looked for in a folder that cannot be there.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", "/dev/null/none")
+    # Kernels that are only kept as int8 become floats here, once. What computes in int8 stays as it is.
+    if b"QuantizeLinear" not in data:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def read_model(model: str | Path) -> tuple[Path, bytes]:
+    """The file of a model and what is in it. Raises ModelError where there is none, or it cannot be read."""
+    path = model_path(model)
+    return path, _read(path)
 
 
 def _models_folder() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+from importlib.util import find_spec
 
 import click
 
@@ -89,6 +90,11 @@ _MEGA = 1024 * 1024
     type=click.FloatRange(0, 300),
     help="Seconds in which requests are still taken after the signal to end.",
 )
+@click.option(
+    "--teach",
+    is_flag=True,
+    help="Let people teach own classes, on the page or by POST /teach; kept in memory.",
+)
 @click.option("--log-requests", is_flag=True, help="A line for each request.")
 @click.option(
     "--log-format",
@@ -111,6 +117,7 @@ def serve(
     max_body: int,
     max_connections: int,
     grace: float,
+    teach: bool,
     log_requests: bool,
     log_format: str,
 ) -> None:
@@ -129,6 +136,12 @@ def serve(
         raise click.UsageError("Choose one of --token and --no-auth.")
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise click.UsageError("A token has letters, digits and signs of ASCII, and no spaces.")
+    if teach and workers > 1:
+        raise click.UsageError(
+            "--teach keeps what it has learned in one process: serve with --workers 1, and more --threads."
+        )
+    if teach and find_spec("onnx") is None:
+        raise MissingExtra("onnx, which own classes are taught with,", "teach")
     try:
         from .. import serve as service
         from ..serve.inference.models import read_sources
@@ -150,6 +163,7 @@ def serve(
         auth=service.Auth(token or "", _is_loopback(host) and not token and not no_auth, frozenset(origins)),
         bounds=service.Bounds(max_body=max_body * _MEGA, max_connections=max_connections),
         log_requests=log_requests,
+        teach=teach,
     )
 
     log_to_stderr(log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()))

@@ -14,17 +14,25 @@ useBackend(server);
 const models = new Models(useModel);
 const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => models.chosen });
 new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });
+let teach;
 
 startResults();
-startIntake((files) => {
+startIntake((files, place) => {
+	if (!find("teach").hidden) return teach.take(files, place);
 	addPhotos(files);
 	const results = find("results");
 	if (results.getBoundingClientRect().top > 0.75 * innerHeight) results.scrollIntoView();
 });
-startTabs({ camera: () => camera.stop() });
+startTabs({ camera: () => camera.stop(), teach: () => teach.stop() });
 find("curl").textContent = `curl -F photo=@shirt.jpg ${new URL("tag", document.baseURI)}`;
-window.addEventListener("pagehide", () => camera.stop());
+window.addEventListener("pagehide", () => (camera.stop(), teach?.stop()));
 
-const load = () => models.load().catch(() => {}); // without a list, the server's own choice is asked
+async function load() {
+	try {
+		if (!(await models.load()).teach || teach) return;
+		teach = await (await import("./teach.js")).startTeach(models);
+	} catch {} // without a list, the server's own choice is asked
+}
+
 document.addEventListener("token", load);
 load();

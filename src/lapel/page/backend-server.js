@@ -11,15 +11,16 @@ export const server = {
 	models: () => ask("models"),
 	card: (model) => ask(`model${query({ model })}`),
 	tag: (files, settings, signal) => askTags(files, settings, signal),
+	teaching: () => import("./backend-teach.js"),
 	explain: async (file, { model }, signal) => (await askTags([file], { model, picture: true, explain: true }, signal))[0],
 };
 
 /**
- * The JSON that the server answers. With a body it is a POST.
+ * What `read` makes of the server's answer. With a body it is a POST.
  *
  * Throws Refused, or the signal's reason where it is aborted.
  */
-async function ask(path, { body, signal } = {}) {
+export async function ask(path, { body, signal, method = body ? "POST" : "GET", read = (response) => response.json() } = {}) {
 	for (let failures = 0; ; ) {
 		await lost;
 		signal?.throwIfAborted();
@@ -27,12 +28,12 @@ async function ask(path, { body, signal } = {}) {
 		let response, answer;
 		try {
 			response = await fetch(path, {
-				method: body ? "POST" : "GET",
+				method,
 				body,
 				headers: used ? { Authorization: `Bearer ${used}` } : {},
 				signal: AbortSignal.any([AbortSignal.timeout(LONGEST), ...(signal ? [signal] : [])]),
 			});
-			answer = await response.json(); // what is no JSON comes from a gateway that has lost the server
+			answer = await (response.ok ? read(response) : response.json()); // what is no JSON comes from a gateway that has lost the server
 		} catch {
 			signal?.throwIfAborted();
 			if (!(await isReady())) await comeback();
@@ -60,7 +61,7 @@ async function askTags(files, settings, signal) {
 }
 
 /** Settings as the end of an address; those that say nothing are left out. */
-function query(settings) {
+export function query(settings) {
 	const wanted = Object.entries(settings).filter(([, value]) => value);
 	return `?${new URLSearchParams(wanted.map(([name, value]) => [name, value === true ? "1" : value]))}`;
 }

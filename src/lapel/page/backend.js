@@ -1,6 +1,6 @@
 // What the page asks of whoever labels its photos, wherever that is. A backend is an object with four methods:
 //
-//   models()                            what there is: { models: [{ name, ready }], default }
+//   models()                            what there is: { models: [{ name, ready }], default, teach }
 //   card(model)                         what a model says of itself, as its card does
 //   tag(files, { model, picture }, signal)
 //                                       a tag for each file, in their order: { label, confidence, accepted, reason,
@@ -8,6 +8,8 @@
 //                                       that cannot be read. `picture` asks for the picture that the model saw, and
 //                                       is a URL in the answer.
 //   explain(file, { model }, signal)    what mattered in a photo: { heat }, the URL of a picture to lay over the other
+//
+// Where models() says that it can teach, `teaching()` gives three functions more, which teach.js tells of.
 //
 // An empty model stands for the backend's own choice. All are promises. They wait by themselves while the backend is
 // busy or away; where it says no they throw Refused, and where `signal` is aborted, its reason.

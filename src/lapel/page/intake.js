@@ -4,18 +4,18 @@ import { announce, find } from "./dom.js";
 
 let pasted = 0;
 
-/** Calls `take` with a list of files whenever some come in. */
+/** Calls `take` with a list of files whenever some come in, and with where on the page that was. */
 export function startIntake(take) {
 	for (const [button, input] of [["choose", "files"], ["take", "shot"]]) {
 		find(button).addEventListener("click", () => find(input).click());
 		find(input).addEventListener("change", ({ target }) => {
-			take([...target.files]);
+			take([...target.files], target);
 			target.value = ""; // so that the same file can be chosen again
 		});
 	}
-	document.addEventListener("paste", ({ clipboardData }) => {
+	document.addEventListener("paste", ({ clipboardData, target }) => {
 		const files = [...clipboardData.files];
-		if (files.length) take(files.map(named));
+		if (files.length) take(files.map(named), target);
 	});
 	startDrop(take);
 }
@@ -44,7 +44,7 @@ function startDrop(take) {
 		const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
 		const loose = [...event.dataTransfer.files];
 		const files = entries.length ? (await Promise.all(entries.map(within))).flat() : loose;
-		if (files.length) take(files);
+		if (files.length) take(files, event.target);
 		else announce("There were no files in it.");
 	});
 }

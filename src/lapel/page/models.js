@@ -27,8 +27,15 @@ export class Models {
 		return this.#names.includes(FOR_DRAWINGS) ? FOR_DRAWINGS : this.chosen;
 	}
 
+	/** The model that was chosen, unless it was taught here. */
+	get base() {
+		return this.#names.includes(this.chosen) ? this.chosen : "";
+	}
+
+	/** Asks which models there are; the backend's answer. */
 	async load() {
-		const { models, default: first } = await backend.models();
+		const found = await backend.models();
+		const { models, default: first } = found;
 		this.#names = models.map(({ name }) => name);
 		find("model").replaceChildren(
 			...models.map(({ name, ready }) =>
@@ -36,6 +43,7 @@ export class Models {
 			),
 		);
 		find("model-choice").hidden = models.length < 2;
+		return found;
 	}
 
 	async #about() {

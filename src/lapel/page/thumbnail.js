@@ -6,15 +6,17 @@ let last = Promise.resolve();
 
 /** The URL of a small picture, to be revoked at last; null where it cannot be read or is no longer wanted. */
 export function thumbnail(file, isWanted) {
-	last = last.then(() => (isWanted() ? shrunk(file) : null)).catch(() => null);
+	const small = async () => (isWanted() ? URL.createObjectURL(await shrunk(file, SIDE, Math.min, "image/webp")) : null);
+	last = last.then(small).catch(() => null);
 	return last;
 }
 
-async function shrunk(file) {
+/** The photo with so many pixels on the side that `choose` (Math.min or Math.max) names; it is never made larger. */
+export async function shrunk(file, pixels, choose, type) {
 	const image = await createImageBitmap(file);
-	const scale = Math.min(1, SIDE / Math.min(image.width, image.height));
+	const scale = Math.min(1, pixels / choose(image.width, image.height));
 	const canvas = new OffscreenCanvas(Math.ceil(image.width * scale), Math.ceil(image.height * scale));
 	canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
 	image.close();
-	return URL.createObjectURL(await canvas.convertToBlob({ type: "image/webp", quality: 0.85 }));
+	return canvas.convertToBlob({ type, quality: 0.85 });
 }

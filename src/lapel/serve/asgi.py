@@ -40,11 +40,13 @@ def app(
     threads: int | None = None,
     queue: int = 32,
     seconds: float = 10.0,
+    teach: bool = False,
 ) -> AsgiApp:
     """An application that serves models, each "name=file", a file, or the name of one that comes with Lapel.
 
     Where none is given, those of LAPEL_MODELS are served, with commas between them; the token is that of
-    LAPEL_TOKEN where `auth` says nothing. Raises ModelError where a model cannot be loaded.
+    LAPEL_TOKEN where `auth` says nothing. With `teach`, own classes can be taught: they live in one
+    process, which must be the only one. Raises ModelError where a model cannot be loaded.
     """
     names = models or tuple(os.environ.get("LAPEL_MODELS", _MODELS).split(","))
     return AsgiApp(
@@ -55,6 +57,7 @@ def app(
             seconds=seconds,
             auth=auth or Auth(os.environ.get("LAPEL_TOKEN", "")),
             bounds=bounds or Bounds(),
+            teach=teach,
         )
     )
 
@@ -85,14 +88,14 @@ class AsgiApp:
             self._start()
             await send({"type": "lifespan.startup.complete"})
         self._service.stopping = True
-        await asyncio.to_thread(self._service.batcher.stop)
+        await asyncio.to_thread(self._service.stop)
         self._loop = None
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
         """Start the threads; a program that mounts this may not hand its lifespan on."""
         if self._loop is not asyncio.get_running_loop():
-            self._service.batcher.stop()
+            self._service.stop()
             self._service.stopping = False
             self._service.batcher.start()
             self._loop = asyncio.get_running_loop()

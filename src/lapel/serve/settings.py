@@ -23,6 +23,7 @@ class Settings:
     seconds: float = 10.0  # for an answer
     grace: float = 1.0  # seconds in which requests are still taken after the service was told to end
     log_requests: bool = False  # a line for each
+    teach: bool = False  # whether own classes can be taught; what is taught lives in one worker
     auth: Auth = field(default_factory=Auth)
     bounds: Bounds = field(default_factory=Bounds)
     limits: Limits = field(default_factory=Limits)

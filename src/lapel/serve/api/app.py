@@ -21,10 +21,12 @@ from ..telemetry.registry import Telemetry
 from .budget import Budget
 from .encoding import pack
 from .files import Files
+from .lessons import Lessons
 from .open_inference import OpenInference
-from .routes import ROUTES, find_route
+from .routes import ROUTES, find_route, methods_of
 from .status import Status
 from .tagging import Tagging
+from .teaching import Teaching
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 
@@ -41,16 +43,23 @@ class App:
     seconds: float = 10.0  # for an answer, where the client says nothing
     bounds: Bounds = field(default_factory=Bounds)
     log_requests: bool = False
+    teach: bool = False  # whether own classes can be taught
     stopping: bool = False
     _handlers: dict[str, Handler] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._budget = budget = Budget(self.seconds, self.bounds, self.recorder.count_refusal)
-        self.status = Status(self.models, self.telemetry, lambda: self.stopping)
+        self.status = Status(self.models, self.telemetry, lambda: self.stopping, self.teach)
         self.tagging = Tagging(self.models, self.batcher, budget, self.recorder.count_photo)
         self.inference = OpenInference(
             self.models, self.batcher, budget, self.status, self.recorder.count_photo
         )
+        lessons = None
+        if self.teach:
+            lessons = Lessons(
+                self.models, self.models.limits, budget.hold, budget.drop, self.recorder.count_refusal
+            )
+        self.teaching = Teaching(lessons, self.models, budget)
         self.files = Files()
         self._handlers = {route.handler: attrgetter(route.handler)(self) for route in ROUTES}
 
@@ -78,16 +87,26 @@ class App:
             seconds=settings.seconds,
             bounds=settings.bounds,
             log_requests=settings.log_requests,
+            teach=settings.teach,
         )
+
+    def stop(self) -> None:
+        """End the threads: those that label when they have done what waits, the one that learns at once."""
+        if self.teaching.lessons:
+            self.teaching.lessons.stop()
+        self.batcher.stop()
 
     def gate(self, request: Request, length: int) -> None:
         """Refuse what need not be read: requests of strangers, and photos while there are too many."""
-        found = find_route(request.path)
+        found = find_route(request.method, request.path)
         if found and not found[0].token:
             return
-        if request.method != "OPTIONS":
-            self.auth.check(request)
-        if found and found[0].queues and length:
+        if request.method == "OPTIONS":
+            return
+        self.auth.check(request)
+        if found and found[0].teaches:
+            self.teaching.admit(begins=found[0].queues and bool(length))
+        elif found and found[0].queues and length:
             self.batcher.admit()
 
     async def answer(self, request: Request) -> Response:
@@ -111,17 +130,18 @@ class App:
         return response
 
     async def _dispatch(self, request: Request) -> Response:
-        found = find_route(request.path)
+        found = find_route(request.method, request.path)
         if found is None:
             raise HttpError(
                 "route_unknown", f"There is nothing at {request.path[:200]}.", "What there is: /docs"
             )
         route, parts = found
         if request.method != route.method and (request.method, route.method) != ("HEAD", "GET"):
+            methods = ", ".join(methods_of(route.path))
             raise HttpError(
                 "method_not_allowed",
-                f"{request.path} takes {route.method}, not {request.method}.",
-                headers={"Allow": route.method},
+                f"{request.path} takes {methods}, not {request.method}.",
+                headers={"Allow": methods},
             )
         response = await self._handlers[route.handler](request, **parts)
         return pack(request, response) if route.packs else response
@@ -135,7 +155,7 @@ class App:
     def record_answer(self, request: Request, status: int) -> None:
         """Count an answer, and log it if that is asked for."""
         seconds = time.perf_counter() - request.received
-        found = find_route(request.path)
+        found = find_route(request.method, request.path)
         label = found[0].metrics_label if found else OTHER
         self.recorder.count_request(label, status, seconds)
         if self.log_requests:

@@ -20,7 +20,7 @@ class Budget:
     seconds: float = 10.0
     bounds: Bounds = field(default_factory=Bounds)
     on_refusal: Callable[[str], None] = lambda _reason: None
-    _unpacked: int = 0  # bytes of bodies that were sent packed, beyond what was sent
+    _held: int = 0  # bytes of bodies that were sent packed, beyond what was sent; and of photos of lessons
 
     def seconds_left(self, request: Request) -> float:
         """The seconds in which a request must be answered yet. Raises HttpError for a header that is none."""
@@ -42,13 +42,21 @@ class Budget:
             return request.body
         body = await asyncio.to_thread(unpack, request, self.bounds.max_body)
         more = max(0, len(body) - len(request.body))
-        if self._unpacked + more > self.bounds.max_held:
+        self.hold(more)
+        request.unpacked = more
+        return body
+
+    def hold(self, count: int) -> None:
+        """Keep so many bytes beside the bodies that came. Raises HttpError (503) where they are too many."""
+        if self._held + count > self.bounds.max_held:
             self.on_refusal("bytes")
             raise busy("too_many_bytes", "More is being sent at once than is taken on.")
-        request.unpacked = more
-        self._unpacked += more
-        return body
+        self._held += count
+
+    def drop(self, count: int) -> None:
+        """They are no longer kept."""
+        self._held -= count
 
     def release(self, request: Request) -> None:
         """The request is answered: its unpacked body is no longer held."""
-        self._unpacked -= request.unpacked
+        self.drop(request.unpacked)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-Method: TypeAlias = Literal["GET", "POST"]
-Group: TypeAlias = Literal["Labels", "Models", "Health", "Inference protocol", "Page"]
+Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+Group: TypeAlias = Literal["Labels", "Own classes", "Models", "Health", "Inference protocol", "Page"]
+
+LESSON = "c0ffee5eed0123456789abcdef012345"  # in examples
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Route:
     label: str = ""  # in metrics, where it is not the path
     token: bool = True  # whether the token is asked for, where there is one
     queues: bool = False  # its photos wait in the batcher's queue: refused at the head while that is full
+    teaches: bool = False  # answered only with --teach
     packs: bool = False  # the answer is packed where the client asks for that
 
     @property
@@ -50,8 +53,8 @@ class Route:
     @property
     def shell_samples(self) -> tuple[tuple[str, str], ...]:
         """Its samples; one line of curl where there are none."""
-        address = self.path.format(model="photo", version="1", file="style.css")
-        verb = "-X POST " if self.method == "POST" else ""
+        address = self.path.format(model="photo", version="1", file="style.css", lesson=LESSON)
+        verb = f"-X {self.method} " if self.method != "GET" else ""
         return self.samples or (("", f"curl {verb}http://localhost:8000{address}"),)
 
 

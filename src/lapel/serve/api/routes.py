@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from .route import Route, with_version
+from .route import LESSON, Route, with_version
 
+_teach = partial(Route, group="Own classes", teaches=True)
 _v2 = partial(Route, group="Inference protocol", label="/v2", packs=True)
 _PIPE = "\"$(base64 < shirt.jpg | tr -d '\\n')\""
 _INPUT = '{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["%s"]}'
@@ -43,6 +44,63 @@ ROUTES: tuple[Route, ...] = (
                 "--data-binary @- http://localhost:8000/tag",
             ),
         ),
+    ),
+    _teach(
+        "POST",
+        "/teach",
+        "teaching.begin",
+        operation="teach",
+        summary="Teach own classes",
+        description="Each field of the form is a class, and the files in it are its photos: at least two "
+        "classes of at least two photos, five to fifty are better; at most 50 classes, 200 photos of a class "
+        "and 2,000 of all. The last layer of the model that is asked for gives way to one that tells these "
+        "classes apart.\n\nThe answer comes at once; ask `/teach/{lesson}` how far it is. Once it is done, "
+        "`POST /tag?model={lesson}` labels with it, `GET /model?model={lesson}` shows its card, and so it is "
+        "with all routes that name a model. What was taught lies in the memory of this process alone: it is "
+        "forgotten an hour after it was last asked for, when sixteen others have been since, and when the "
+        "service ends.",
+        parameters=("Model",),
+        body="Classes",
+        answer="The lesson, which waits or has begun.",
+        shape="Lesson",
+        queues=True,
+        samples=(
+            (
+                "Two classes",
+                "curl -F tops=@shirt.jpg -F tops=@tee.jpg -F shoes=@boot.jpg -F shoes=@sandal.jpg "
+                "http://localhost:8000/teach",
+            ),
+        ),
+    ),
+    _teach(
+        "GET",
+        "/teach/{lesson}",
+        "teaching.lesson",
+        operation="lesson",
+        summary="How far a lesson is",
+        answer="Its state; once it is done, how many photos were labelled right while they were left out.",
+        shape="Lesson",
+    ),
+    _teach(
+        "DELETE",
+        "/teach/{lesson}",
+        "teaching.forget",
+        operation="forget",
+        summary="Forget a lesson and what it has taught",
+        answer="It is forgotten. There is no body.",
+    ),
+    _teach(
+        "GET",
+        "/teach/{lesson}/model.onnx",
+        "teaching.model_file",
+        operation="taughtModel",
+        summary="The model file of a lesson",
+        description="It is a model as any other: for `lapel tag --model`, `lapel serve --model`, "
+        "`lapel explain` and all else.",
+        answer="The file.",
+        types=("application/octet-stream",),
+        label="/teach/{lesson}/model",
+        samples=(("", f"curl -o own-classes.onnx -w done http://localhost:8000/teach/{LESSON}/model.onnx"),),
     ),
     Route(
         "GET",
@@ -248,7 +306,7 @@ ROUTES: tuple[Route, ...] = (
         operation="pageFile",
         summary="A file of the page",
         answer="The file.",
-        types=("text/css", "text/javascript", "image/svg+xml"),
+        types=("text/css", "text/javascript", "text/html", "image/svg+xml"),
         label="/page",
         token=False,
     ),
@@ -277,19 +335,33 @@ ROUTES: tuple[Route, ...] = (
 )
 LABELS = tuple(dict.fromkeys(route.metrics_label for route in ROUTES))  # of metrics
 
-_EXACT = {route.path: route for route in ROUTES if "{" not in route.path}
-_PATTERNS = [
-    (re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path)), route)
-    for route in ROUTES
-    if "{" in route.path
-]
+_EXACT: dict[str, list[Route]] = {}
+_PATTERNS: dict[str, tuple[re.Pattern[str], list[Route]]] = {}
+for _route in ROUTES:
+    if "{" not in _route.path:
+        _EXACT.setdefault(_route.path, []).append(_route)
+    else:
+        _pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", _route.path.replace(".", r"\."))
+        _PATTERNS.setdefault(_pattern, (re.compile(_pattern), []))[1].append(_route)
 
 
-def find_route(path: str) -> tuple[Route, dict[str, str]] | None:
-    """The route of an address, and the parts of it that the route names; None where there is none."""
-    if route := _EXACT.get(path):
-        return route, {}
-    for pattern, route in _PATTERNS:
-        if found := pattern.fullmatch(path):
-            return route, found.groupdict()
-    return None
+def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """The route of an address, and the parts of it that the route names; None where there is none.
+
+    Where the address does not take the method, it is the first of its routes.
+    """
+    routes, parts = _EXACT.get(path), {}
+    if routes is None:
+        for pattern, held in _PATTERNS.values():
+            if found := pattern.fullmatch(path):
+                routes, parts = held, found.groupdict()
+                break
+        else:
+            return None
+    wanted = "GET" if method == "HEAD" else method
+    return next((route for route in routes if route.method == wanted), routes[0]), parts
+
+
+def methods_of(path: str) -> tuple[str, ...]:
+    """The methods of all routes with this path, as it stands in the table."""
+    return tuple(route.method for route in ROUTES if route.path == path)

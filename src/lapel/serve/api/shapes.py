@@ -192,6 +192,49 @@ class NothingTagged(TypedDict):
     timings: Timings
 
 
+# Own classes
+
+
+@with_config(CLOSED)
+class LessonClass(TypedDict):
+    """A class of a lesson."""
+
+    label: Label
+    photos: Annotated[int, Field(ge=0, description="Its photos; once it is done, those that could be read.")]
+    right: Annotated[
+        int | None,
+        Field(description="How many of them were labelled right while they were left out. null until then."),
+    ]
+
+
+@with_config(CLOSED)
+class SkippedPhoto(TypedDict):
+    """A photo that could not be read, and was left out."""
+
+    label: Label
+    source: Annotated[str, Field(description="What the photo was called.")]
+    error: Annotated[str, Field(description="Why the photo could not be read.")]
+    hint: Hint
+
+
+@with_config(CLOSED)
+class Lesson(TypedDict):
+    """How far a lesson is. Once it is done, its name is that of a model."""
+
+    lesson: ModelName
+    state: Literal["waiting", "learning", "done", "failed"]
+    done: Annotated[int, Field(ge=0, description="Photos that have been looked at.")]
+    photos: Annotated[int, Field(ge=0, description="All of them.")]
+    classes: list[LessonClass]
+    skipped: list[SkippedPhoto]
+    accuracy: Annotated[
+        float | None,
+        Field(description="The share of photos labelled right while they were left out. null until then."),
+    ]
+    error: Annotated[str | None, Field(description="Why it failed. null where it has not.")]
+    hint: Annotated[str | None, Field(description="What to do then.")]
+
+
 # Models and health
 
 
@@ -209,6 +252,7 @@ class Models(TypedDict):
 
     models: Annotated[list[ListedModel], Field(min_length=1)]
     default: ModelName
+    teach: Annotated[bool, Field(description="Whether own classes can be taught here.")]
 
 
 @with_config(CLOSED)

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Status:
-    """Answers what needs no photo; `is_stopping` says whether the service has been told to end."""
+    """Answers what needs no photo; `is_stopping` says whether the service has been told to end.
+
+    `teaches` says whether own classes can be taught.
+    """
 
     models: Models
     telemetry: Telemetry
     is_stopping: Callable[[], bool]
+    teaches: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -48,6 +52,7 @@ class Status:
         answer: shapes.Models = {
             "models": [{"name": name, "ready": self.models.get(name).ready} for name in names],
             "default": names[0],
+            "teach": self.teaches,
         }
         return json_response(answer)
 

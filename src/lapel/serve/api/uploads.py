@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from collections.abc import Iterator
 from typing import Any
 
 import multipart
@@ -17,6 +18,9 @@ _ENTRY = 8  # parts of JSON that one photo may have
 _HINT = (
     "For example: curl -F photo=@shirt.jpg …/tag, "
     "or curl -H 'Content-Type: image/jpeg' --data-binary @shirt.jpg …/tag"
+)
+_CLASSES_HINT = (
+    "For example: curl -F shirts=@one.jpg -F shirts=@two.jpg -F hats=@three.jpg -F hats=@four.jpg …/teach"
 )
 
 
@@ -39,8 +43,32 @@ def read_photos(body: bytes, content_type: str, most: int) -> list[tuple[str, by
     return photos
 
 
+def read_classes(body: bytes, content_type: str, most: int) -> dict[str, list[tuple[str, bytes]]]:
+    """The photos in a form by its fields, each with its name: at most `most` of all.
+
+    Raises HttpError where the body is something else, or more.
+    """
+    kind, options = multipart.parse_options_header(content_type)
+    if kind != "multipart/form-data":
+        raise HttpError("media_type_unsupported", "Classes come as a form.", _CLASSES_HINT)
+    classes: dict[str, list[tuple[str, bytes]]] = {}
+    parts = _form_photos(body, options.get("boundary", ""), most)
+    for count, (label, name, data) in enumerate(parts, start=1):
+        if count > most:
+            raise HttpError("too_many_photos", f"More than the {most:,} photos that are taken.")
+        # Browsers have no other way to say a quotation mark.
+        classes.setdefault(label.replace("%22", '"'), []).append((name, data))
+    if not classes:
+        raise HttpError("no_photo", "There is no photo in the request.", _CLASSES_HINT)
+    return classes
+
+
 def _read_form(body: bytes, boundary: str, most: int) -> list[tuple[str, bytes]]:
-    photos: list[tuple[str, bytes]] = []
+    return [(name, data) for _, name, data in _form_photos(body, boundary, most)]
+
+
+def _form_photos(body: bytes, boundary: str, most: int) -> Iterator[tuple[str, str, bytes]]:
+    """The parts of a form that are files: field, name and bytes."""
     try:
         with multipart.PushMultipartParser(boundary, max_segment_count=most + _FORM_PARTS) as parser:
             chunks: list[bytes] = []
@@ -51,14 +79,13 @@ def _read_form(body: bytes, boundary: str, most: int) -> list[tuple[str, bytes]]
                 elif event:
                     chunks.append(bytes(event))
                 elif part.filename is not None or (part.content_type or "").startswith("image/"):
-                    photos.append((_name(part.filename or part.name), b"".join(chunks)))
+                    yield part.name, _name(part.filename or part.name), b"".join(chunks)
     except multipart.ParserLimitReached as error:
         raise HttpError(
             "body_too_complex", f"The form has too many parts, or too long headers ({error})."
         ) from error
     except multipart.MultipartError as error:
         raise HttpError("invalid_body", f"The form is damaged or cut off ({error}).", _HINT) from error
-    return photos
 
 
 def _read_json(body: bytes, most: int) -> list[tuple[str, bytes]]:

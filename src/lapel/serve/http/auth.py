@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from .messages import HttpError, Request, Response
 
-_METHODS = "GET, HEAD, POST, OPTIONS"
+_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 

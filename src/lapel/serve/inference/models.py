@@ -40,6 +40,8 @@ class Models:
     broadcast: Callable[[str, str], Awaitable[None]] | None = None  # has all workers do it
     on_change: Callable[[Loaded], None] = lambda _model: None
     _models: dict[str, Loaded] = field(default_factory=dict)
+    # By their lessons; no file holds them. Each with what to call when it is asked for.
+    _taught: dict[str, tuple[Loaded, Callable[[], None]]] = field(default_factory=dict)
 
     @classmethod
     def load_all(
@@ -70,7 +72,15 @@ class Models:
         return all(model.ready for model in self._models.values())
 
     def get(self, name: str | None = None) -> Loaded:
-        """A model, loaded or put away. Raises HttpError (404) where the name is not served."""
+        """A model, loaded, put away or taught. Raises HttpError (404) where the name is not served."""
+        if taught := self._taught.get(name or ""):
+            model, on_use = taught
+            on_use()
+            return model
+        return self.served(name)
+
+    def served(self, name: str | None = None) -> Loaded:
+        """A model of those given at the start. Raises HttpError (404) where there is none of that name."""
         model = self._models.get(name or next(iter(self._models)))
         if model is None:
             raise HttpError(
@@ -92,22 +102,30 @@ class Models:
 
         Raises HttpError (404) for an unknown name, ModelError where the file is not a model any more.
         """
-        self.get(name)
+        self.served(name)
         await (self.broadcast("load", name) if self.broadcast else self.load_local(name))
 
     async def unload(self, name: str) -> None:
         """Put a model away. Raises HttpError (404) for an unknown name."""
-        self.get(name)
+        self.served(name)
         await (self.broadcast("unload", name) if self.broadcast else self.unload_local(name))
 
     async def load_local(self, name: str) -> None:
         """`load`, in this worker alone."""
-        source = self.get(name).source
+        source = self.served(name).source
         self._put(await asyncio.to_thread(self._read, name, source))
 
     async def unload_local(self, name: str) -> None:
         """`unload`, in this worker alone."""
-        self._put(Loaded(name, self.get(name).source, None))
+        self._put(Loaded(name, self.served(name).source, None))
+
+    def add_taught(self, name: str, tagger: Tagger, on_use: Callable[[], None]) -> None:
+        """Answer with what a lesson has taught where its name is asked; it is not listed."""
+        self._taught[name] = Loaded(name, "", tagger), on_use
+
+    def remove_taught(self, name: str) -> None:
+        """Answer with it no more."""
+        self._taught.pop(name, None)
 
     def _put(self, model: Loaded) -> None:
         self._models[model.name] = model

@@ -76,7 +76,7 @@ class Worker:
         if listener:
             listener.close()
         await self._server.drain(_DRAIN_SECONDS)
-        app.batcher.stop()
+        app.stop()
 
     def _signals(self, loop: asyncio.AbstractEventLoop) -> None:
         def stop_or_exit() -> None:

@@ -28,6 +28,7 @@ REASONS = (
     "too_large",
     "bytes",  # of all requests together: too many
     "photos",  # at the batcher: too many
+    "lessons",  # that wait: too many
     "slow",  # to send
     "deadline",  # of the answer
     "pipeline",  # too long
@@ -176,6 +177,8 @@ class Recorder:
     def count_photo(self, model: str, tag: Tag | LapelError) -> None:
         """A photo was labelled by the model of this name, or could not be."""
         row, places = self._row, self._layout.photos.places
+        if (model, "error") not in places:
+            return  # it was taught here: when all was laid out, nobody knew its name
         if isinstance(tag, LapelError):
             row[places[model, "error"]] += 1
             return

@@ -25,6 +25,7 @@ from .parts import FAILURES, HEADERS, PARAMETERS, failures
 _Node = dict[str, Any]
 _GROUPS = {
     "Labels": "Photos in, labels out.",
+    "Own classes": "With `--teach`: a model of own classes, from a few photos of each.",
     "Models": "What is served.",
     "Health": "For probes and for Prometheus.",
     "Inference protocol": "The Open Inference Protocol, version 2, as KServe and Triton speak it, with the "
@@ -60,6 +61,18 @@ _FORM = {
         }
     },
 }
+_CLASSES_FORM = {
+    "type": "object",
+    "minProperties": 2,
+    "maxProperties": 50,
+    "additionalProperties": {
+        "type": "array",
+        "description": "The photos of the class that is called as the field is.",
+        "items": _BINARY,
+        "minItems": 2,
+        "maxItems": 200,
+    },
+}
 _PACKED_TENSOR = {
     **_BINARY,
     "description": "JSON as InferRequest says, where `binary_data_size` in the parameters of the input "
@@ -74,11 +87,13 @@ _BODIES: dict[str, _Node] = {
         "Inference-Header-Content-Length. Its type is not looked at. A body may come packed "
         "(`Content-Encoding: gzip` or `deflate`).",
     },
+    "Classes": {"required": True, "description": "Photos by class."},
     "IndexRequest": {"required": False},
     "LoadRequest": {"required": False},
 }
 _OTHER_TYPES: dict[str, dict[str, _Node]] = {
     "Photos": {"multipart/form-data": _FORM, "image/*": _IMAGE, "application/octet-stream": _IMAGE},
+    "Classes": {"multipart/form-data": _CLASSES_FORM},
     "InferRequest": {"application/octet-stream": _PACKED_TENSOR},
 }
 
@@ -205,7 +220,7 @@ def _body(name: str) -> _Node:
     schemas = {**_OTHER_TYPES.get(name, {}), "application/json": _ref("schemas", name)}
     shown = examples.BODIES[name]
     content = {kind: {"schema": schemas[kind], "examples": shown[kind]} for kind in shown}
-    if "multipart/form-data" in content:
+    if name == "Photos":
         content["multipart/form-data"]["encoding"] = {"photo": {"contentType": "image/*"}}
     return {**_BODIES[name], "content": content}
 
@@ -224,7 +239,8 @@ def _ref(kind: str, name: str) -> _Node:
 
 def _schemas() -> _Node:
     """The schemas of all shapes that a route names, and of those that these are made of."""
-    names = {name for route in ROUTES for name in (route.body, route.shape) if name}
+    names = {route.shape for route in ROUTES if route.shape}
+    names |= {name for name, bodies in examples.BODIES.items() if "application/json" in bodies}
     names |= {"Error", "NothingTagged"}
     adapters = [
         (name, "validation", TypeAdapter(getattr(shapes, name, None) or getattr(inference_shapes, name)))
@@ -244,9 +260,9 @@ def _plain(schema: Any) -> Any:
     plain = {
         key: _plain(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))
     }
-    if set(map(str, (one.get("type") for one in plain.get("anyOf", ())))) == {"string", "null"}:
-        texts = [one for one in plain.pop("anyOf") if one["type"] == "string"]
-        plain = {**texts[0], "type": ["string", "null"], **plain}
+    kinds = [one.get("type") for one in plain.get("anyOf", ())]
+    if len(kinds) == 2 and kinds[1] == "null" and kinds[0] in ("string", "integer", "number"):
+        plain = {**plain.pop("anyOf")[0], "type": kinds, **plain}
     return plain
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 _Node: TypeAlias = Mapping[str, Any]
 
-_VERBS = ("get", "post")
+_VERBS = ("get", "post", "delete")
 _WORDS = {"string": "text", "boolean": "true or false", "null": "null", "object": "object", "array": "list"}
 _PLACES = {"query": "query", "header": "header", "path": "address"}
 

@@ -8,6 +8,8 @@ import base64
 import json
 from typing import Any
 
+from ..route import LESSON
+
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQAAAABbAUdZAAAATElEQVR42pXOoQ2AMBgF4a9/SKjsCGwCo3UMxqtGIREkRaAAhbk8cXm5"
     "1BFe2A9h3eh0J3OcNI0xCvn2MuVeQ01TJGoEy+fvB9Iz6ALrbQ01rDkmlAAAAABJRU5ErkJggg=="
@@ -26,14 +28,14 @@ def _bytes(data: bytes, kind: str) -> dict[str, str]:
     return {"externalValue": f"data:{kind};base64,{base64.b64encode(data).decode()}"}
 
 
-def _form(*names: str) -> dict[str, str]:
+def _form(*names: str, fields: tuple[str, ...] = ()) -> dict[str, str]:
     photo = base64.b64decode(PNG)
     parts = [
-        f'--lapel\r\nContent-Disposition: form-data; name="photo"; filename="{name}"\r\n'
+        f'--lapel\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
         "Content-Type: image/png\r\n\r\n".encode()
         + photo
         + b"\r\n"
-        for name in names
+        for field, name in zip(fields or ("photo",) * len(names), names, strict=True)
     ]
     return _bytes(b"".join([*parts, b"--lapel--\r\n"]), "multipart/form-data;boundary=lapel")
 
@@ -150,9 +152,33 @@ BODIES: dict[str, dict[str, dict[str, Any]]] = {
             "binary-both-ways": _bytes(_BOTH_WAYS, "application/octet-stream"),
         },
     },
+    "Classes": {
+        "multipart/form-data": {
+            "two-classes": _form(*("1.png", "2.png") * 2, fields=("tops", "tops", "shoes", "shoes")),
+            "one-class": _form("1.png", "2.png", fields=("tops", "tops")),
+        }
+    },
     "IndexRequest": {"application/json": {"ready-ones": _value({"ready": True})}},
     "LoadRequest": {"application/json": {"no-parameters": _value({})}},
 }
+
+
+def _lesson(state: str, **more: Any) -> dict[str, Any]:
+    return _value(
+        {
+            "lesson": LESSON,
+            "state": state,
+            "done": 0,
+            "photos": 4,
+            "classes": [{"label": label, "photos": 2, "right": None} for label in ("tops", "shoes")],
+            "skipped": [],
+            "accuracy": None,
+            "error": None,
+            "hint": None,
+            **more,
+        }
+    )
+
 
 _METADATA = {
     "name": "photo",
@@ -242,11 +268,30 @@ ANSWERS: dict[tuple[str, int], dict[str, Any]] = {
         "wrong-query": _value(error("top is a whole number from 1; this was 'all'.", "invalid_query")),
     },
     ("tag", 404): _NO_MODEL,
+    ("teach", 200): {"two-classes": _lesson("waiting")},
+    ("teach", 400): {
+        "one-class": _value(
+            error(
+                "Teaching needs 2 classes at least; 1 came.",
+                "invalid_classes",
+                "What is to be told from it? Make a class of other things, with photos of them.",
+            )
+        )
+    },
+    ("lesson", 200): {
+        "done": _lesson(
+            "done",
+            done=4,
+            classes=[{"label": label, "photos": 2, "right": 2} for label in ("tops", "shoes")],
+            accuracy=1.0,
+        )
+    },
     ("models", 200): {
         "two-models": _value(
             {
                 "models": [{"name": "photo", "ready": True}, {"name": "fashion-mnist", "ready": True}],
                 "default": "photo",
+                "teach": True,
             }
         )
     },

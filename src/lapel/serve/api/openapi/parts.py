@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...http.codes import CODES, Code
-from ..route import Route
+from ..route import LESSON, Route
 from .examples import error
 
 _SEGMENT = {"type": "string", "pattern": "^[^/]+$"}
@@ -77,6 +77,14 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "Every model has the one version 1.",
         "schema": _SEGMENT,
         "example": "1",
+    },
+    "lesson": {
+        "name": "lesson",
+        "in": "path",
+        "required": True,
+        "description": "The name that the answer of `POST /teach` gives it.",
+        "schema": _SEGMENT,
+        "example": LESSON,
     },
     "file": {
         "name": "file",
@@ -154,6 +162,12 @@ FAILURES: dict[str, Failure] = {
         "No photo, none that could be read, or a query, a form or JSON that is not as it should be.",
         "There is no photo in the request.",
     ),
+    "WrongClasses": Failure(
+        ("invalid_classes", "no_photo", "invalid_body", "malformed_request"),
+        "The classes, or the numbers of their photos, cannot be taught; or the form is not as it should be.",
+        "“shoes” has 1 photo; at least 2 are needed.",
+        "Add some: five to fifty of each class are good.",
+    ),
     "WrongInference": Failure(
         (
             *("invalid_inference_request", "invalid_body", "photo_unreadable", "invalid_header"),
@@ -180,6 +194,24 @@ FAILURES: dict[str, Failure] = {
         "of this machine.",
         "Pages of https://shop.example may not ask here.",
         "Allow them: --allow-origin https://shop.example",
+    ),
+    "TeachesNothing": Failure(
+        ("teaching_off", "origin_forbidden", "host_forbidden"),
+        "The service was not started with `--teach`; or the page or the Host may not ask.",
+        "Own classes are not taught here.",
+        "Start the service with --teach.",
+    ),
+    "NoLesson": Failure(
+        ("lesson_unknown",),
+        "There is no such lesson, or it has been forgotten.",
+        "There is no such lesson here, or it has been forgotten.",
+        "Teach again; download the model file to keep it.",
+    ),
+    "Unfinished": Failure(
+        ("lesson_unfinished",),
+        "The lesson has no model yet, or failed.",
+        "There is no model yet.",
+        f"Ask for it when /teach/{LESSON} says that the lesson is done.",
     ),
     "UnknownModel": Failure(
         ("model_unknown",),
@@ -213,7 +245,7 @@ FAILURES: dict[str, Failure] = {
     ),
     "TooMany": Failure(
         ("too_many_photos", "body_too_large", "body_too_complex"),
-        "More bytes than `--max-body`, packed or unpacked, or more than 256 photos.",
+        "More bytes than `--max-body`, packed or unpacked, or more photos than are taken.",
         _MANY,
         "Send fewer at once.",
     ),
@@ -250,6 +282,13 @@ FAILURES: dict[str, Failure] = {
         "As many photos as `--queue` says wait or are worked on; or the model has been put away. Where "
         "Retry-After is there, ask again after so many seconds.",
         "There is more to do than can be done.",
+        _AGAIN,
+        ("Retry-After",),
+    ),
+    "FullOfLessons": Failure(
+        ("lessons_full", *_BUSY),
+        "Four lessons wait already; or the service is too busy. Ask again after the seconds in Retry-After.",
+        "4 lessons wait already.",
         _AGAIN,
         ("Retry-After",),
     ),
@@ -301,4 +340,10 @@ def failures(route: Route) -> list[str]:
         put("TooMany", "Full", "WrongInference")
     if route.body == "Photos":
         put("WrongPhotos", "OtherType")
+    if route.teaches:
+        put("TeachesNothing")
+    if "{lesson}" in route.path:
+        put("NoLesson", *["Unfinished"] * bool(route.types))
+    if route.body == "Classes":
+        put("WrongClasses", "OtherType", "FullOfLessons")
     return sorted(names, key=lambda name: FAILURES[name].status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .dataset import Dataset, Split
+from .dataset import Dataset, Pictures, Skip, Split
+from .picture_file import chunks
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class DataCheck:
     splits: dict[str, SplitCheck]
     across: int  # test pictures that are also training pictures
     conflicting: int  # different pictures that stand under more than one label, both splits together
-    skipped: tuple[str, ...]
+    skipped: tuple[Skip, ...]
 
     @property
     def balance(self) -> float:
@@ -100,18 +102,30 @@ def check_data(dataset: Dataset) -> DataCheck:
 
 
 def _digests(split: Split) -> list[bytes]:
-    return [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in split.pictures]
+    return [
+        hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
+        for part in chunks(split.pictures)
+        for picture in part
+    ]
 
 
 def _look_over(split: Split, digests: list[bytes], class_names: tuple[str, ...]) -> SplitCheck:
-    rows = split.pictures.reshape(len(split), -1)
+    parts = [_figures(part) for part in chunks(split.pictures)]
+    blank, darkest, brightest, total = zip(*parts, strict=True)
     counts = np.bincount(split.labels, minlength=len(class_names)).tolist()
     return SplitCheck(
         pictures=len(split),
         per_class=dict(zip(class_names, counts, strict=True)),
         duplicates=len(digests) - len(set(digests)),
-        blank=int((rows.min(axis=1) == rows.max(axis=1)).sum()),
-        darkest=int(rows.min()),
-        brightest=int(rows.max()),
-        mean=round(float(rows.mean()), 3),
+        blank=sum(blank),
+        darkest=min(darkest),
+        brightest=max(brightest),
+        mean=round(sum(total) / math.prod(split.pictures.shape), 3),
     )
+
+
+def _figures(pictures: Pictures) -> tuple[int, int, int, int]:
+    """How many are blank, the darkest and the brightest value, and the sum of all."""
+    rows = pictures.reshape(len(pictures), -1)
+    least, most = rows.min(axis=1), rows.max(axis=1)
+    return int((least == most).sum()), int(least.min()), int(most.max()), int(rows.sum(dtype=np.int64))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Split
+from ..data.picture_file import in_file
 from ..errors import DataError
 from .schedule import mixed_seed
 
@@ -83,7 +84,7 @@ def read_in_order(
     """A stream of all of `count` pictures in a new order each epoch; `read` fetches those at some places."""
 
     def draw(seed: int) -> Iterator[Batch]:
-        order = np.random.default_rng(seed).permutation(count)
+        order = without_lone(np.random.default_rng(seed).permutation(count), batch)
         return (read(order[start : start + batch]) for start in range(0, count, batch))
 
     return Stream(draw, -(-count // batch), ahead=ahead)
@@ -94,9 +95,20 @@ def steps_of(source: Source, batch: int) -> int:
     return -(-len(source) // batch) if isinstance(source, Split) else source.steps
 
 
-def order_of(source: Split, batch: int, order: NDArray[Any]) -> NDArray[Any]:
+def source_of(split: Split, batch: int) -> Source:
+    """The split itself, which lies on the device whole; where its pictures lie in a file, a stream of them."""
+    if in_file(split.pictures) is None:
+        return split
+
+    def read(places: NDArray[np.intp]) -> Batch:
+        return Batch(split.pictures[places], split.labels[places])
+
+    return read_in_order(len(split), batch, read)
+
+
+def without_lone(order: NDArray[Any], batch: int) -> NDArray[Any]:
     """An order of pictures whose last batch is not one picture alone, which batch norm cannot learn from."""
-    return np.append(order, order[:1]) if len(source) % batch == 1 else order
+    return np.append(order, order[:1]) if len(order) % batch == 1 else order
 
 
 def stream_seed(seed: int, epoch: int) -> int:

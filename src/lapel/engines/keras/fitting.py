@@ -17,7 +17,7 @@ from ...data.dataset import Pictures, Split
 from ...errors import LapelError
 from ...recipes.plan import multiplications, plan
 from ...recipes.schema import Recipe
-from ...training.batches import Batch, Source, batches_at_once, order_of, steps_of, stream_seed
+from ...training.batches import Batch, Source, batches_at_once, source_of, steps_of, stream_seed, without_lone
 from ...training.groups import check_rates, rate_share
 from ...training.normalise import numbers_of_shares
 from ...training.objective import Objective, keras_objective, recipe_objective
@@ -72,7 +72,8 @@ class Fitting:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device, work)
         self._recipe, self._seed, self._epoch = recipe, seed, 0
-        self._source, self._validation = train, validation
+        self._source = train = source_of(train, batch) if isinstance(train, Split) else train
+        self._validation = validation
         self._per_epoch = steps_of(train, batch)
         self._rates = learning_rates(training, training.epochs * self._per_epoch)
         self._chunk = max(1, min(batches_at_once(batch, int(np.prod(shape))), _CALL // max(1, work)))
@@ -209,7 +210,7 @@ class Fitting:
             return
         batch = self._recipe.training.batch
         random = np.random.default_rng(mixed_seed(self._seed, -self._epoch))
-        order = order_of(self._source, batch, random.permutation(len(self._source)).astype(np.int32))
+        order = without_lone(random.permutation(len(self._source)).astype(np.int32), batch)
         full = order[: len(order) // batch * batch].reshape(-1, batch)
         for start in range(0, len(full), self._chunk):
             yield (full[start : start + self._chunk],)

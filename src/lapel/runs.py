@@ -311,7 +311,9 @@ def dataset_of(run: Run, progress: Progress | None = None) -> Dataset:
             "Judge it from Python: evaluate(run, dataset=…).",
         )
     picture = PictureSpec.from_dict(trained["picture"]) if trained["picture"] else None
-    return same_data(run, load_data(trained["origin"], picture=picture, progress=progress))
+    return same_data(
+        run, load_data(trained["origin"], picture=picture, group=trained.get("group"), progress=progress)
+    )
 
 
 def same_data(run: Run, dataset: Dataset) -> Dataset:

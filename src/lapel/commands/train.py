@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .loading import cache_option, group_option
+
 if TYPE_CHECKING:
+    from ..data import Dataset
+    from ..recipes.schema import Recipe
     from ..runs import Run
 
 
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     help="A logger that looks on: tensorboard, or an add-on.",
 )
 @click.option("--tensorboard", is_flag=True, help="The same as --watch tensorboard.")
+@group_option
+@cache_option
 @click.option("--quiet", is_flag=True, help="Say nothing while training.")
 def train(
     recipe: str | None,
@@ -67,6 +73,8 @@ def train(
     threads: int | None,
     names: tuple[str, ...],
     tensorboard: bool,
+    group: str | None,
+    cache_limit: int | None,
     quiet: bool,
 ) -> None:
     """Train RECIPE (a name or a TOML file) and keep everything in a run folder, whose path is printed.
@@ -93,7 +101,13 @@ def train(
     stopped = open_run(resume) if resume is not None else None
     chosen = load_recipe(recipe, settings) if recipe is not None else None
     with download_progress() as progress:
-        pictures = dataset_of(stopped, progress) if stopped else load_data(data, progress=progress)
+        pictures = (
+            dataset_of(stopped, progress)
+            if stopped
+            else load_data(data, group=group, cache_limit=cache_limit, progress=progress)
+        )
+    if chosen is not None and not quiet:
+        _remark(pictures, chosen, seed)
     try:
         if stopped:
             run = go_on(stopped, pictures, watches=watches)
@@ -125,11 +139,32 @@ def train(
 
 def _refuse_with_resume() -> None:
     context = click.get_current_context()
-    fixed = "data", "settings", "start", "engine", "backend", "seed", "device", "precision", "threads", "path"
+    fixed = (
+        "data",
+        "settings",
+        "start",
+        "engine",
+        "backend",
+        "seed",
+        "device",
+        "precision",
+        "threads",
+        "path",
+        "group",
+    )
     for name in fixed:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             raise click.UsageError(f"{option} cannot be changed in a run that goes on; leave it out.")
+
+
+def _remark(dataset: Dataset, recipe: Recipe, seed: int) -> None:
+    """Say what deserves a look before anything is learned."""
+    from ..data.remarks import remarks
+
+    held = dataset.division.hold_out(recipe.training.validation, seed)
+    for line in remarks(dataset, held, weighed=recipe.training.class_weights != "none"):
+        click.echo(line, err=True)
 
 
 def _conclude(run: Run) -> None:

@@ -72,7 +72,8 @@ def read_photos(listing: Listing, how: Photos, progress: Progress | None) -> Dat
     good[[place for place, _ in left_out]] = False
     skipped = listing.skipped + tuple(Skip(listing.names[place], why) for place, why in left_out)
     # Beside photos there may be notes and tables: what is not named as a photo is left out, and no more.
-    bad = [skip for skip in skipped if listing.columns or Path(skip.file).suffix.casefold() in SUFFIXES]
+    broken = skipped[len(listing.skipped) :]
+    bad = [skip for skip in broken if listing.columns or Path(skip.file).suffix.casefold() in SUFFIXES]
     refuse_ruins(listing.source, int(good.sum()), bad)
     train = int(good[: len(photos) - listing.tests].sum())
     places = np.flatnonzero(good)

@@ -96,7 +96,7 @@ def steps_of(source: Source, batch: int) -> int:
 
 
 def source_of(split: Split, batch: int) -> Source:
-    """The split itself, which lies on the device whole; where its pictures lie in a file, a stream of them."""
+    """The split itself, which is to lie on the device; where its pictures lie in a file, a stream of them."""
     if in_file(split.pictures) is None:
         return split
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 group_option = click.option(
     "--group",
     metavar="COLUMN|PATTERN",
-    help="Photos that stay together when some are held out: by a column of the table, or by their paths, as in "
+    help="Photos that stay together when some are held out: by a column of the table, or by path, as in "
     "'{group}_*.jpg' or a regular expression with one ( ).",
 )
 cache_option = click.option(

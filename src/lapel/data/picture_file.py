@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import os
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,14 @@ from ..files import write_atomic
 Pictures: TypeAlias = NDArray[np.uint8]  # (n, height, width, channels)
 
 _CHUNK = 16 * 1024 * 1024  # bytes of pictures that are looked at together
+
+
+class _Handle:
+    """An open file, closed with the last of those that read from it."""
+
+    def __init__(self, path: Path) -> None:
+        self.number = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self.number)
 
 
 class PictureFile:
@@ -36,7 +46,7 @@ class PictureFile:
 
     def __init__(self, path: Path, shape: tuple[int, int, int], rows: NDArray[np.intp] | None = None) -> None:
         self.path, self._picture = Path(path), shape
-        self._file = self.path.open("rb")  # kept, so that whoever throws the file away takes nothing from us
+        self._handle = _Handle(self.path)  # kept, so that whoever removes the file takes nothing from us
         if rows is None:
             rows = np.arange(self.path.stat().st_size // math.prod(shape), dtype=np.intp)
         self.rows = rows
@@ -60,7 +70,7 @@ class PictureFile:
     def take(self, which: NDArray[Any] | slice) -> PictureFile:
         """The pictures at these places, in this order, still in their file."""
         part = object.__new__(PictureFile)
-        part.path, part._picture, part._file = self.path, self._picture, self._file
+        part.path, part._picture, part._handle = self.path, self._picture, self._handle
         part.rows = self.rows[which]
         return part
 
@@ -97,7 +107,7 @@ class PictureFile:
     def _read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         if not len(rows):
             return np.empty((0, *self._picture), np.uint8)
-        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped = mmap.mmap(self._handle.number, 0, access=mmap.ACCESS_READ)
         try:
             return np.frombuffer(mapped, np.uint8).reshape(-1, *self._picture)[rows]
         finally:

@@ -676,7 +676,7 @@ def test_copies_in_another_size_quality_and_light_are_found(tmp_path: Path) -> N
     assert "a/00.png and b/00.jpg" in line
     together = load_data(tmp_path, picture=spec, group=r"(\d\d)\.")
     assert check_data(together).near == ()
-    learned = together.division.hold_out(0.3, 0)
+    learned = together.held(0.3, 0)
     assert len(near_across(together, learned)) == 0
 
 
@@ -701,3 +701,73 @@ def test_classes_of_uneven_size_are_said_and_what_to_do(lapel: Lapel, tmp_path: 
     done = lapel("train", "cnn-simple", "--data", "one")
     assert done.returncode == 1
     assert "class 'dress' has 1 training picture(s); two are needed" in done.stderr
+
+
+# Folds
+
+
+def mine(folder: Path) -> Path:
+    """Photos of two classes by six people, one class bright and one dark."""
+    for number in range(36):
+        label, who = "ab"[number % 2], "uvwxyz"[number // 6]
+        path = photo(folder / label / f"{who}_{number:02}.png", number)
+        with Image.open(path) as image:
+            ImageEnhance.Brightness(image.convert("RGB")).enhance(1.6 if label == "a" else 0.3).save(path)
+    return folder
+
+
+def test_every_picture_is_held_out_once(tmp_path: Path) -> None:
+    dataset = load_data(photos(tmp_path, {"a": 11, "b": 7}))
+    folds = [dataset.held(0.5, 3, (number, 5)) for number in range(1, 6)]
+    assert (np.sum(folds, axis=0) == 1).all()
+    for held in folds:
+        assert set(dataset.train.labels[held]) == {0, 1}
+        assert held.sum() in (3, 4)
+    with pytest.raises(DataError) as caught:
+        dataset.held(0.5, 0, (1, 8))
+    assert caught.value.message.endswith("class 'b' has 7 picture(s); 8 folds need 8.")
+    assert caught.value.hint.startswith("Choose --folds 7.")
+
+
+def test_folds_are_one_study_that_goes_on_and_is_judged_together(lapel: Lapel, tmp_path: Path) -> None:
+    mine(tmp_path / "mine")
+    words = (
+        "train",
+        "cnn-simple",
+        "--data",
+        "mine",
+        "--group",
+        "{group}_*",
+        "--folds",
+        "3",
+        "--threads",
+        "1",
+    )
+    done = lapel(*words, "--set", "training.epochs=2", "--set", "training.batch=8", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "runs/cnn-simple-1\n"
+    study = tmp_path / "runs/cnn-simple-1"
+    before = {path.name: path.read_bytes() for path in (study / "fold-3").glob("*.safetensors")}
+    assert before
+    # As if it had been killed: one fold stopped before its end, one never begun.
+    shutil.rmtree(study / "fold-3")
+    (study / "fold-2/done.json").unlink()
+    refused = lapel("evaluate", "cnn-simple-1")
+    assert (refused.returncode, "1 of 3 folds are trained" in refused.stderr) == (1, True)
+    again = lapel("train", "--resume", "cnn-simple-1", "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert {path.name: path.read_bytes() for path in (study / "fold-3").glob("*.safetensors")} == before
+    found = json.loads(lapel("evaluate", "cnn-simple-1", "--json").stdout)
+    pooled = np.array(found["pooled"]["confusion"])
+    assert pooled.sum(axis=1).tolist() == [18, 18]  # each photo once
+    assert (pooled == sum(np.array(fold["confusion"]) for fold in found["folds"])).all()
+    shares = [fold["accuracy"] for fold in found["folds"]]
+    assert found["mean"] == pytest.approx(np.mean(shares))
+    assert found["spread"] == pytest.approx(np.std(shares, ddof=1))
+    shown = lapel("evaluate", "cnn-simple-1").stdout
+    assert f"{found['mean']:.2%} on average over 3 folds" in shown
+    (row,) = json.loads(lapel("runs", "--json").stdout)
+    assert (row["run"], row["folds"], row["state"], len(row["runs"])) == ("cnn-simple-1", 3, "done", 3)
+    assert "cnn-simple-1 (3 folds)" in lapel("runs").stdout
+    wrong = lapel("evaluate", "cnn-simple-1", "--test")
+    assert wrong.returncode == 2

@@ -38,6 +38,7 @@ def train(
     threads: int | None = None,
     objective: Objective | None = None,
     start: str | Path | Run | None = None,
+    fold: tuple[int, int] | None = None,
     path: str | Path | None = None,
     watches: Sequence[Watch] = (),
 ) -> Run:
@@ -48,8 +49,8 @@ def train(
     "tensorflow", "jax" or "torch" (by default what KERAS_BACKEND says). `seed` decides the validation
     split, the first weights and everything drawn while training. A step is timed to choose the `threads` of
     the CPU; the same bits again need the same number, which the run's environment tells. `objective` is
-    minimised instead of the recipe's cross-entropy, `watches` look on. Ctrl-C leaves a run that `resume` goes
-    on with.
+    minimised instead of the recipe's cross-entropy, `watches` look on. With `fold`, such as (2, 5), validation
+    is the second of five folds. Ctrl-C leaves a run that `resume` goes on with.
 
     With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
@@ -66,7 +67,7 @@ def train(
         recipe = load_recipe(recipe)
     pictures = dataset if isinstance(dataset, Dataset) else load_data(dataset)
     builder = load_engine(engine, backend)
-    learned, held = pictures.split(recipe.training.validation, seed)
+    learned, held = pictures.split(recipe.training.validation, seed, fold)
     first, started = _first(recipe, pictures, seed, None if start is None else load_start(start))
     network = builder.build(recipe, pictures.shape, len(pictures.class_names), first)
     fitting = builder.fit(
@@ -99,6 +100,8 @@ def train(
         facts["objective"] = repr(objective)
     if started:
         facts["start"] = started
+    if fold is not None:
+        facts["fold"] = list(fold)
     run = new_run(recipe, facts, Path(path) if path else None)
     return _go_on(run, fitting, held, watches)
 
@@ -124,7 +127,7 @@ def resume(
     dataset = dataset_of(run) if dataset is None else same_data(run, dataset)
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
     seed = facts["seed"]
-    learned, held = dataset.split(recipe.training.validation, seed)
+    learned, held = dataset.split(recipe.training.validation, seed, run.fold)
     first, _ = _first(recipe, dataset, seed, _start_of(run))
     network = builder.build(recipe, dataset.shape, len(dataset.class_names), first)
     fitting = builder.fit(

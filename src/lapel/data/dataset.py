@@ -124,31 +124,29 @@ class Dataset:
                 digest.update(np.ascontiguousarray(split.labels, dtype="<i8").data)
         return digest.hexdigest()
 
-    def split(self, fraction: float = 0.1, seed: int = 0) -> tuple[Split, Split]:
+    def split(
+        self, fraction: float = 0.1, seed: int = 0, fold: tuple[int, int] | None = None
+    ) -> tuple[Split, Split]:
         """Divide the training pictures into (train, validation), class by class.
 
         Every class gives the same share (at least one picture) to validation, so both parts keep the
         class balance; where there are groups, each is on one side, and the shares are as near as that
-        allows. The same seed gives the same parts. Raises DataError where a class has too few
-        pictures or groups to give one away, or `fraction` is not between 0 and 1.
+        allows. The same seed gives the same parts. With `fold`, such as (2, 5), validation is not this
+        `fraction` but the second of five folds, in which together every picture stands once.
+
+        Raises DataError where a class has too few pictures or groups to give one away, or `fraction` is not
+        between 0 and 1.
         """
-        return self.divide(self.division.hold_out(fraction, seed))
-
-    def fold(self, number: int, count: int, seed: int = 0) -> tuple[Split, Split]:
-        """(train, validation) of one of `count` folds, the first of which is 1: each picture is held once.
-
-        Raises DataError where a class has fewer pictures or groups than there are folds.
-        """
-        return self.divide(self.division.fold(count, seed) == number - 1)
-
-    @property
-    def division(self) -> Division:
-        """The training pictures as they are divided."""
-        return Division(self.name, self.train.labels, self.class_names, self.groups)
-
-    def divide(self, held: NDArray[np.bool_]) -> tuple[Split, Split]:
-        """The training pictures that are not held, and those that are."""
+        held = self.held(fraction, seed, fold)
         return self.train.take(np.flatnonzero(~held)), self.train.take(np.flatnonzero(held))
+
+    def held(self, fraction: float, seed: int, fold: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+        """Which training pictures `split` puts into validation."""
+        division = Division(self.name, self.train.labels, self.class_names, self.groups)
+        if fold is None:
+            return division.hold_out(fraction, seed)
+        number, count = fold
+        return np.asarray(division.fold(count, seed) == number - 1)
 
 
 def _check(name: str, title: str, split: Split, class_names: tuple[str, ...]) -> None:

@@ -49,8 +49,8 @@ def train(
     "tensorflow", "jax" or "torch" (by default what KERAS_BACKEND says). `seed` decides the validation
     split, the first weights and everything drawn while training. A step is timed to choose the `threads` of
     the CPU; the same bits again need the same number, which the run's environment tells. `objective` is
-    minimised instead of the recipe's cross-entropy, `watches` look on. With `fold`, such as (2, 5), validation
-    is the second of five folds. Ctrl-C leaves a run that `resume` goes on with.
+    minimised instead of the recipe's cross-entropy, `watches` look on. With `fold` (2, 5), validation is
+    the second of five folds. Ctrl-C leaves a run that `resume` goes on with.
 
     With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are

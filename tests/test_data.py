@@ -18,7 +18,7 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from lapel.commands.data import data
-from lapel.data import CATALOG, FORMS, Dataset, Split, check_data, load_data, save_data
+from lapel.data import CATALOG, FORMS, Dataset, Skip, Split, check_data, load_data, save_data
 from lapel.data.places import cache_folder, places
 from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import draw
@@ -170,7 +170,7 @@ def test_what_is_found_in_a_dataset() -> None:
         Split(test, np.array([0, 0, 0, 0])),
         ("coat", "bag"),
         source="by hand",
-        skipped=("notes.txt: no picture",),
+        skipped=(Skip("notes.txt", "no picture"),),
     )
     found = check_data(dataset)
     assert found.splits["train"].per_class == {"coat": 7, "bag": 1}
@@ -185,7 +185,7 @@ def test_what_is_found_in_a_dataset() -> None:
         "test: class 'bag' has no pictures.",
         "1 test pictures are also training pictures: test figures will be too good.",
         "1 pictures stand under more than one label.",
-        "the rarest class has 14% of the pictures of the most frequent.",
+        "Class 'coat' has 7 pictures, 'bag' has 1. Train with --set training.class_weights=balanced.",
         "1 files were left out; the first: notes.txt: no picture",
     )
     plain = json.loads(json.dumps(found.to_json()))

@@ -205,7 +205,8 @@ def test_a_test_file_without_labels_is_left_out_and_said(tmp_path: Path) -> None
     unlabelled = csv_file(tmp_path / "test.csv", rows(), [f"pixel{number}" for number in range(17)])
     dataset = load_data(path)
     assert dataset.test is None
-    assert dataset.skipped[0].startswith(f"{unlabelled}: expected one column named `label`")
+    assert dataset.skipped[0].file == str(unlabelled)
+    assert dataset.skipped[0].why.startswith("expected one column named `label`")
 
 
 @pytest.mark.parametrize("block", [4096, 60])
@@ -322,7 +323,7 @@ def test_pictures_in_parquet_that_cannot_be_read_are_named(tmp_path: Path) -> No
     dataset = load_data(path)
     assert len(dataset.train) == 1
     assert len(dataset.skipped) == 1
-    assert dataset.skipped[0].startswith(f"{path}: row 2: ")
+    assert dataset.skipped[0].file == f"{path}: row 2"
     cells[0]["bytes"] = None
     parquet_file(path, {"image": cells, "label": [0, 1]})
     assert "some rows hold none" in refusal(path).message
@@ -538,11 +539,8 @@ def test_what_is_no_picture_is_named_skipped_and_counted(tmp_path: Path) -> None
     told: list[tuple[str, int, int | None]] = []
     dataset = load_data(folder, progress=lambda *what: told.append(what))
     assert len(dataset.train) == 4
-    assert sorted(reason.split(": ")[0] for reason in dataset.skipped) == [
-        str(folder / "a" / "notes.txt"),
-        str(folder / "b" / "cut.png"),
-    ]
-    assert "not a picture of a known format; it looks like text" in "".join(dataset.skipped)
+    assert [skip.file for skip in dataset.skipped] == ["b/cut.png", "a/notes.txt"]
+    assert "not a picture of a known format; it looks like text" in dataset.skipped[1].why
     assert told == [(f"reading {folder.name}", 6, 6)]
 
 
@@ -559,4 +557,4 @@ def test_an_empty_class(tmp_path: Path) -> None:
     (tmp_path / "coat" / "a.png").write_text("no")
     error = refusal(tmp_path)
     assert "class 'coat' has no picture that can be read (1 files were left out; first: " in error.message
-    assert "Put pictures into its folder" in error.hint
+    assert error.hint == "Add pictures of it, or leave the class out."

@@ -17,10 +17,15 @@ from PIL import Image, ImageFile
 from .errors import PictureError
 from .first_frame import Limits, first_frame
 
-__all__ = ["Limits", "Source", "decode", "source_name"]
+__all__ = ["SUFFIXES", "Limits", "Source", "decode", "source_name"]
 
 Source: TypeAlias = "str | Path | bytes | Image.Image | NDArray[np.uint8]"
 
+# How the names of photos end.
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif"}
+    | {".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".hif"}
+)
 _STARTS = {
     b"\xff\xd8\xff": "Jpeg",
     b"\x89PNG\r\n\x1a\n": "Png",

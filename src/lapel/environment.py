@@ -52,6 +52,7 @@ def environment(
             "class_names": list(dataset.class_names),
             "shape": list(dataset.shape),
             "picture": dataset.picture.to_dict() if dataset.picture else None,
+            "group": dataset.group,
             "train": len(dataset.train) - len(held),
             "validation": len(held),
             "test": len(dataset.test) if dataset.test else 0,

@@ -64,6 +64,12 @@ class Run:
         return dict(self._json(_ENVIRONMENT))
 
     @property
+    def fold(self) -> tuple[int, int] | None:
+        """Which fold, of how many, the run held out; None where it held out a share."""
+        fold = self.environment.get("fold")
+        return None if fold is None else (int(fold[0]), int(fold[1]))
+
+    @property
     def history(self) -> list[Epoch]:
         """What every epoch came to, the first first."""
         return [Epoch(**line) for line in self._lines(_HISTORY)]
@@ -254,7 +260,7 @@ def new_run(recipe: Recipe, environment: Mapping[str, Any], path: Path | None = 
         write_atomic(draft / _RECIPE, to_toml(recipe))
         write_atomic(draft / _ENVIRONMENT, json.dumps(dict(environment), indent=2) + "\n")
         draft.chmod(0o755)
-        for target in [path] if path else _free_names(folder, recipe.name):
+        for target in [path] if path else free_names(folder, recipe.name):
             if target.exists():
                 continue
             with file_errors(target):
@@ -311,7 +317,9 @@ def dataset_of(run: Run, progress: Progress | None = None) -> Dataset:
             "Judge it from Python: evaluate(run, dataset=…).",
         )
     picture = PictureSpec.from_dict(trained["picture"]) if trained["picture"] else None
-    return same_data(run, load_data(trained["origin"], picture=picture, progress=progress))
+    return same_data(
+        run, load_data(trained["origin"], picture=picture, group=trained.get("group"), progress=progress)
+    )
 
 
 def same_data(run: Run, dataset: Dataset) -> Dataset:
@@ -334,7 +342,8 @@ def _is_run(path: Path) -> bool:
     )
 
 
-def _free_names(folder: Path, stem: str) -> Iterator[Path]:
+def free_names(folder: Path, stem: str) -> Iterator[Path]:
+    """Paths of this name and a number, from 1 on, where nothing lies."""
     for number in range(1, 1_000_000):
         if not (folder / f"{stem}-{number}").exists():
             yield folder / f"{stem}-{number}"

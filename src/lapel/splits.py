@@ -22,7 +22,7 @@ def split_of_run(run: Run, dataset: Dataset, split: str) -> Split:
     Raises RunError where the dataset has no test pictures, or `split` is another word.
     """
     if split == "validation":
-        return dataset.split(run.recipe.training.validation, run.environment["seed"])[1]
+        return dataset.split(run.recipe.training.validation, run.environment["seed"], run.fold)[1]
     return _test(dataset, split)
 
 

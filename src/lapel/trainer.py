@@ -42,6 +42,7 @@ def train(
     objective: Objective | None = None,
     start: str | Path | Run | None = None,
     picture: PictureSpec | None = None,
+    fold: tuple[int, int] | None = None,
     path: str | Path | None = None,
     watches: Sequence[Watch] = (),
 ) -> Run:
@@ -52,8 +53,8 @@ def train(
     "tensorflow", "jax" or "torch" (by default what KERAS_BACKEND says). `seed` decides the validation
     split, the first weights and everything drawn while training. A step is timed to choose the `threads` of
     the CPU; the same bits again need the same number, which the run's environment tells. `objective` is
-    minimised instead of the recipe's cross-entropy, `watches` look on. Ctrl-C leaves a run that `resume` goes
-    on with.
+    minimised instead of the recipe's cross-entropy, `watches` look on. With `fold` (2, 5), validation is
+    the second of five folds. Ctrl-C leaves a run that `resume` goes on with.
 
     With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
@@ -83,7 +84,7 @@ def train(
     else:
         pictures, _ = load_for(recipe, dataset)
     builder = load_engine(engine, backend)
-    learned, held = pictures.split(recipe.training.validation, seed)
+    learned, held = pictures.split(recipe.training.validation, seed, fold)
     start = start or recipe.start or None
     if start is None and recipe.training.learn != "all":
         raise RecipeError(
@@ -118,6 +119,8 @@ def train(
         facts["objective"] = repr(objective)
     if started:
         facts["start"] = started
+    if fold is not None:
+        facts["fold"] = list(fold)
     run = new_run(recipe, facts, Path(path) if path else None)
     return _go_on(run, fitting, held, watches)
 
@@ -143,7 +146,7 @@ def resume(
     dataset = dataset_of(run) if dataset is None else same_data(run, dataset)
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
     seed = facts["seed"]
-    learned, held = dataset.split(recipe.training.validation, seed)
+    learned, held = dataset.split(recipe.training.validation, seed, run.fold)
     arguments = FitArguments(
         *(builder, recipe, dataset.shape, len(dataset.class_names), learned, held, seed),
         device=facts["device"],

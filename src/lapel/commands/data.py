@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .loading import download_progress
-from .tables import print_blocks
+from .loading import cache_option, download_progress, group_option
+from .tables import Column, print_blocks, print_table
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..data import Dataset, Split
+    from ..data import DataCheck, Dataset, Split
 
 _NAME = click.argument("name", metavar="[NAME_OR_PATH]", default="fashion-mnist")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_LISTED = 20  # files that were left out, and pairs, in a terminal
 _GAP = 1  # pixels between pictures in a terminal
 
 
@@ -96,10 +97,13 @@ def show(name: str, count: int, split: str, seed: int, mean: bool, out: Path | N
 
     Without --out they are drawn in the terminal, or where that cannot be, to NAME.png.
     """
+    from ..data.remarks import left_out
     from ..errors import DataError
     from ..terminal import can_draw
 
     dataset = _load(name)
+    if dataset.skipped:
+        click.echo(left_out(dataset), err=True)
     chosen = dataset.train if split == "train" else dataset.test
     if chosen is None:
         raise DataError(f"{dataset.name} has no test pictures.", "Show its training pictures instead.")
@@ -116,12 +120,14 @@ def show(name: str, count: int, split: str, seed: int, mean: bool, out: Path | N
 
 @data.command(epilog="Example: lapel data check photos")
 @_NAME
+@group_option
+@cache_option
 @_JSON
-def check(name: str, as_json: bool) -> None:
-    """Look for duplicates, blank pictures and the like."""
+def check(name: str, group: str | None, cache_limit: int | None, as_json: bool) -> None:
+    """Look for files that cannot be read, duplicates, copies, blank pictures and the like."""
     from ..data import check_data
 
-    found = check_data(_load(name))
+    found = check_data(_load(name, group, cache_limit))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
         return
@@ -136,17 +142,44 @@ def check(name: str, as_json: bool) -> None:
             f"{'':<13}values {split.darkest} to {split.brightest}, mean {split.mean:.1f}; "
             f"{split.duplicates} duplicates, {split.blank} blank"
         )
+    if found.groups is not None:
+        click.echo(f"groups       {found.groups:,}")
     for problem in found.problems:
         click.echo(f"look at      {problem}")
+    _print_files(found)
     if not found.problems:
         click.echo("Nothing to complain of.")
 
 
-def _load(name: str) -> Dataset:
+@data.command(epilog="Example: lapel data clean")
+def clean() -> None:
+    """Throw away the decoded photos that Lapel keeps; they are decoded again when they are needed."""
+    from ..data.cache import PictureCache, write_size
+
+    cache = PictureCache()
+    click.echo(f"{write_size(cache.clean())} removed from {cache.folder}")
+
+
+def _print_files(found: DataCheck) -> None:
+    """What was left out and why, and which photos are nearly the same."""
+    for title, headed, rows in (
+        ("left out", ("file", "why"), [list(skip) for skip in found.skipped]),
+        ("nearly the same", ("one", "other"), [list(pair) for pair in found.near]),
+    ):
+        if rows:
+            click.echo(
+                f"\n{title}: {len(rows):,}" + (f", the first {_LISTED}" if len(rows) > _LISTED else "")
+            )
+            print_table([Column(headed[0]), Column(headed[1], sentence=True)], rows[:_LISTED])
+    if max(len(found.skipped), len(found.near)) > _LISTED:
+        click.echo("--json lists all.", err=True)
+
+
+def _load(name: str, group: str | None = None, cache_limit: int | None = None) -> Dataset:
     from ..data import load_data
 
     with download_progress() as progress:
-        return load_data(name, progress=progress)
+        return load_data(name, group=group, cache_limit=cache_limit, progress=progress)
 
 
 def _rows(dataset: Dataset, split: Split, count: int, seed: int) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: lapel evaluate cnn-1 --test")
-@click.argument("run", metavar="RUN|MODEL")
+@click.argument("run", metavar="RUN|STUDY|MODEL")
 @click.option("--test", is_flag=True, help="Look at the test pictures; a run remembers every look.")
 @click.option(
     "--data", help="For a model: the dataset to judge it on  [default: that of its card, or fashion-mnist]"
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def evaluate(
     run: str, test: bool, data: str | None, as_json: bool, folder: Path | None, no_report: bool
 ) -> None:
-    """Judge a run or a model (by name or path) on validation pictures, and write its report.
+    """Judge a run, a study or a model (by name or path) on validation pictures, and write its report.
 
     Choose between runs by these. The test pictures are for the last look only. A model that was trained
     elsewhere may have learned from the validation pictures too; only --test says how good it is.
@@ -46,8 +46,13 @@ def evaluate(
     from ..evaluation import is_model
     from ..runs import Run, dataset_of, open_run
     from ..splits import dataset_of_model
+    from ..study import is_study
     from ..tagger import load_tagger
 
+    if is_study(run):
+        refuse_together({"STUDY": True, "--test": test, "--data": data, "--report": folder})
+        _evaluate_study(run, as_json=as_json)
+        return
     judged = load_tagger(run) if is_model(run) else open_run(run)
     if isinstance(judged, Run) and data is not None:
         raise click.UsageError("--data goes with a model; a run is judged on its own data.")
@@ -112,6 +117,34 @@ def compare(runs: tuple[str, ...], as_json: bool, out: Path | None) -> None:
         _print_comparison(comparison)
     if out:
         click.echo(f"Figure: {out}", err=as_json)
+
+
+def _evaluate_study(name: str, *, as_json: bool) -> None:
+    """Judge each run of a study on the fold that it held out, and all folds together."""
+    from rich.console import Console
+
+    from ..study import judge_study, open_study
+
+    with Console(stderr=True).status("judging") as status:
+        found = judge_study(open_study(name), progress=lambda what, *_: status.update(what))
+    if as_json:
+        click.echo(found.to_json())
+        return
+    print_table(
+        [Column("fold"), Column("accuracy", number=True), Column("pictures", number=True)],
+        [[report.run, f"{report.accuracy:.2%}", f"{report.pictures:,}"] for report in found.folds],
+    )
+    click.echo(f"\n{found.mean:.2%} on average over {len(found.folds)} folds, ± {found.spread:.2%}\n")
+    _print_report(found.pooled)
+    click.echo("Each picture once, answered by the run that has not learned from it:")
+    names = [str(number) for number in range(1, len(found.pooled.class_names) + 1)]
+    print_table(
+        [Column("actual"), *(Column(number, number=True) for number in names)],
+        [
+            [f"{number} {name}", *map(str, row)]
+            for number, name, row in zip(names, found.pooled.class_names, found.pooled.confusion, strict=True)
+        ],
+    )
 
 
 def _print_report(report: Report) -> None:

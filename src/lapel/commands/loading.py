@@ -9,10 +9,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import SIZE
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from ..data import Progress
+
+
+group_option = click.option(
+    "--group",
+    metavar="COLUMN|PATTERN",
+    help="Photos that stay together when some are held out: by a column of the table, or by path, as in "
+    "'{group}_*.jpg' or a regular expression with one ( ).",
+)
+cache_option = click.option(
+    "--cache-limit",
+    type=SIZE,
+    envvar="LAPEL_CACHE_LIMIT",
+    help="What decoded photos may take on the disk, such as 20GB  [default: 50GB]",
+)
 
 
 @contextmanager

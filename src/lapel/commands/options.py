@@ -8,8 +8,28 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
+
+from ..errors import LapelError
+
+
+class _Size(click.ParamType[int]):
+    """A number of bytes as people write it."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from ..data.cache import read_size
+
+        try:
+            return value if isinstance(value, int) else read_size(value)
+        except LapelError as error:
+            self.fail(f"{error.message} {error.hint}", param, ctx)
+
+
+SIZE = _Size()
 
 
 def refuse_together(values: Mapping[str, object]) -> None:

@@ -12,15 +12,17 @@ from .tables import Column, print_table
 if TYPE_CHECKING:
     from ..recipes.schema import Measured, Recipe
     from ..runs import Run
+    from ..study import Study
 
 
 @click.command(epilog="Example: lapel runs --json")
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def runs(as_json: bool) -> None:
-    """List the runs: recipe, data, validation, test if it was looked at, parameters, time."""
+    """List the runs and studies: recipe, data, validation, test if it was looked at, parameters, time."""
     from ..runs import list_runs, runs_folder
+    from ..study import list_studies
 
-    rows = [_run_row(run) for run in list_runs()]
+    rows = [_run_row(run) for run in list_runs()] + [_study_row(study) for study in list_studies()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -105,9 +107,38 @@ def _run_row(run: Run) -> dict[str, Any]:
     }
 
 
+def _study_row(study: Study) -> dict[str, Any]:
+    """A study as one row: its runs together, with the mean of their validation."""
+    rows = [_run_row(run) for run in study.runs]
+    first: dict[str, Any] = rows[0] if rows else {}
+    known = [row["validation_accuracy"] for row in rows if row["validation_accuracy"] is not None]
+    return {
+        "run": study.name,
+        "path": str(study.path),
+        "recipe": study.recipe.name,
+        "engine": study.facts["how"]["engine"],
+        "data": first.get("data", ""),
+        "start": first.get("start"),
+        "folds": study.folds,
+        "epochs": sum(row["epochs"] for row in rows),
+        "epochs_asked": study.recipe.training.epochs * study.folds,
+        "validation_accuracy": sum(known) / len(known) if known else None,
+        "test_accuracy": None,
+        "test_looks": 0,
+        "parameters": first.get("parameters", 0),
+        "seconds": sum(row["seconds"] for row in rows),
+        "state": "running"
+        if any(row["state"] == "running" for row in rows)
+        else "done"
+        if study.done
+        else "stopped",
+        "runs": rows,
+    }
+
+
 def _run_cells(row: dict[str, Any]) -> list[str]:
     return [
-        row["run"],
+        f"{row['run']} ({row['folds']} folds)" if "folds" in row else row["run"],
         row["recipe"],
         row["engine"],
         row["data"],

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .loading import cache_option, group_option
+
 if TYPE_CHECKING:
+    from ..data import Dataset
+    from ..recipes.schema import Recipe
     from ..runs import Run
 
 
@@ -43,7 +47,12 @@ if TYPE_CHECKING:
 @click.option(
     "--run", "path", type=click.Path(path_type=Path), help="Folder of the new run  [default: runs/RECIPE-N]"
 )
-@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 100),
+    help="Train once for each fold, held out in turn: a study, for few pictures.",
+)
+@click.option("--resume", metavar="RUN|STUDY", help="Go on with a run or a study that was stopped.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Of the CPU  [default: 1 or all, timed]")
 @click.option(
     "--watch",
@@ -53,6 +62,8 @@ if TYPE_CHECKING:
     help="A logger that looks on: tensorboard, or an add-on.",
 )
 @click.option("--tensorboard", is_flag=True, help="The same as --watch tensorboard.")
+@group_option
+@cache_option
 @click.option("--quiet", is_flag=True, help="Say nothing while training.")
 def train(
     recipe: str | None,
@@ -67,15 +78,19 @@ def train(
     device: str,
     precision: str,
     path: Path | None,
+    folds: int | None,
     resume: str | None,
     threads: int | None,
     names: tuple[str, ...],
     tensorboard: bool,
+    group: str | None,
+    cache_limit: int | None,
     quiet: bool,
 ) -> None:
     """Train RECIPE (a name or a TOML file) and keep everything in a run folder, whose path is printed.
 
-    Ctrl-C stops between two steps; `lapel train --resume RUN` goes on where it stopped.
+    Ctrl-C stops between two steps; `lapel train --resume RUN` goes on where it stopped. With --folds the
+    folder is that of a study, with a run in it for each fold.
     """
     if (recipe is None) == (resume is None):
         raise click.UsageError("Give a recipe to train, or --resume RUN to go on with.")
@@ -85,6 +100,8 @@ def train(
     from ..photographs import load_for
     from ..recipes.load import load_recipe
     from ..runs import dataset_of, open_run
+    from ..study import begin_study, is_study, open_study
+    from ..study import go_on as go_on_with_folds
     from ..trainer import resume as go_on
     from ..trainer import train as begin
     from ..training.watch import load_watch
@@ -94,39 +111,55 @@ def train(
     names = tuple(dict.fromkeys([*names, *(["tensorboard"] if tensorboard else [])]))
     shown = TrainingProgress(quiet=quiet)
     watches = [shown, *map(load_watch, names)]
-    stopped = open_run(resume) if resume is not None else None
+    study = open_study(resume) if resume is not None and is_study(resume) else None
+    stopped = open_run(resume) if resume is not None and study is None else None
     chosen = load_recipe(recipe, settings) if recipe is not None else None
     said = ""
     with download_progress() as progress:
-        if stopped:
+        if study:
+            pictures = study.dataset(progress)
+        elif stopped:
             pictures = dataset_of(stopped, progress)
         else:
             assert chosen is not None
             channels = None if grey is None else 1 if grey else 3
-            pictures, said = load_for(chosen, data, size=size, channels=channels, progress=progress)
+            pictures, said = load_for(
+                *(chosen, data),
+                size=size,
+                channels=channels,
+                group=group,
+                cache_limit=cache_limit,
+                progress=progress,
+            )
     if said and not quiet:
         click.echo(said, err=True)
+    if chosen is not None and not quiet:
+        _remark(pictures, chosen, seed, (1, folds) if folds else None)
+    how: dict[str, Any] = {
+        "engine": engine,
+        "backend": backend,
+        "device": device,
+        "precision": precision,
+        "threads": threads,
+        "start": start,
+    }
     try:
+        if chosen is not None and folds is not None:
+            study = begin_study(chosen, pictures, folds, seed=seed, path=path, **how)
+        if study:
+            go_on_with_folds(study, pictures, watches=watches)
+            if not quiet:
+                click.echo(f"Judge it with: lapel evaluate {study.path}", err=True)
+            click.echo(study.path)
+            return
         if stopped:
             run = go_on(stopped, pictures, watches=watches)
         else:
             assert chosen is not None
-            run = begin(
-                chosen,
-                pictures,
-                engine=engine,
-                backend=backend,
-                seed=seed,
-                device=device,
-                precision=precision,
-                threads=threads,
-                start=start,
-                path=path,
-                watches=watches,
-            )
+            run = begin(chosen, pictures, seed=seed, path=path, watches=watches, **how)
     except KeyboardInterrupt:
-        if shown.path:
-            click.echo(f"Go on with: lapel train --resume {shown.path}", err=True)
+        if stopping := study.path if study else shown.path:
+            click.echo(f"Go on with: lapel train --resume {stopping}", err=True)
         raise
     finally:
         shown.end()  # also where features were under way before the run was there
@@ -152,11 +185,22 @@ def _refuse_with_resume() -> None:
         "precision",
         "threads",
         "path",
+        "group",
+        "folds",
     )
     for name in fixed:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             raise click.UsageError(f"{option} cannot be changed in a run that goes on; leave it out.")
+
+
+def _remark(dataset: Dataset, recipe: Recipe, seed: int, fold: tuple[int, int] | None) -> None:
+    """Say what deserves a look before anything is learned."""
+    from ..data.remarks import remarks
+
+    held = dataset.held(recipe.training.validation, seed, fold)
+    for line in remarks(dataset, held, weighed=recipe.training.class_weights != "none"):
+        click.echo(line, err=True)
 
 
 def _conclude(run: Run) -> None:

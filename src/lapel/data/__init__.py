@@ -1,7 +1,7 @@
 """Datasets: by name or from a path, in several forms, read and written."""
 
 from .check import DataCheck, SplitCheck, check_data
-from .dataset import Dataset, Split
+from .dataset import Dataset, Skip, Split
 from .download import Progress
 from .load import load_data
 from .registry import CATALOG, Known
@@ -14,6 +14,7 @@ __all__ = [
     "Dataset",
     "Known",
     "Progress",
+    "Skip",
     "Split",
     "SplitCheck",
     "check_data",

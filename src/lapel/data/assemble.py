@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..picture import PictureSpec
-from .dataset import Dataset, Labels, Pictures, Split
+from .dataset import Dataset, Labels, Pictures, Skip, Split
 from .registry import default_names
 
 # No dataset that fits into memory is larger; a file that promises more is broken or hostile.
@@ -29,8 +29,11 @@ def assemble(
     *,
     name: str | None = None,
     source: str = "",
-    skipped: tuple[str, ...] = (),
+    skipped: tuple[Skip, ...] = (),
     picture: PictureSpec | None = None,
+    files: tuple[str, ...] | None = None,
+    groups: tuple[str, ...] | None = None,
+    group: str | None = None,
 ) -> Dataset:
     """Make a Dataset of what was read from `path`.
 
@@ -56,6 +59,9 @@ def assemble(
         source=source or str(path),
         skipped=skipped,
         picture=picture,
+        files=files,
+        groups=groups,
+        group=group,
     )
 
 

@@ -5,15 +5,29 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..picture import PictureSpec
+from .holdout import Division
+from .picture_file import Pictures, chunks, in_file, take
 
-Pictures = NDArray[np.uint8]  # (n, height, width, channels)
+__all__ = ["Dataset", "Labels", "Pictures", "Skip", "Split", "evenly"]
+
 Labels = NDArray[np.int64]  # (n,)
+
+
+class Skip(NamedTuple):
+    """A file that was left out, and why."""
+
+    file: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.why}"
 
 
 def evenly(total: int, most: int) -> NDArray[np.intp]:
@@ -27,7 +41,10 @@ def evenly(total: int, most: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Pictures (n, height, width, channels; uint8) and their labels (n; int64)."""
+    """Pictures (n, height, width, channels; uint8) and their labels (n; int64).
+
+    Where they are many, the pictures stay in a file, from which places and slices of them are read.
+    """
 
     pictures: Pictures
     labels: Labels
@@ -40,7 +57,7 @@ class Split:
 
     def take(self, which: NDArray[np.intp] | slice) -> Split:
         """The pictures at these places, in this order."""
-        return Split(self.pictures[which], self.labels[which])
+        return Split(take(self.pictures, which), self.labels[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +66,9 @@ class Dataset:
 
     `test` is None where a dataset has no test pictures. `source` says in words where the pictures came
     from, `skipped` which files were left out and why, `picture` how photographs became these pictures,
-    `origin` by what name or path `load_data` finds them again.
+    `origin` by what name or path `load_data` finds them again, `group` what it was told of groups. Where the
+    pictures were photos, `files` has the name of each training picture. Training pictures of one of the
+    `groups` stay together when they are divided; one whose group is "" stands alone.
     """
 
     name: str
@@ -57,14 +76,20 @@ class Dataset:
     test: Split | None
     class_names: tuple[str, ...]
     source: str = ""
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skip, ...] = ()
     picture: PictureSpec | None = None
     origin: str | None = None
+    files: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         for title, split in (("training", self.train), ("test", self.test)):
             if split is not None:
                 _check(self.name, title, split, self.class_names)
+        for title, known in (("names of files", self.files), ("groups", self.groups)):
+            if known is not None and len(known) != len(self.train):
+                raise DataError(f"{self.name}: {len(known)} {title} for {len(self.train)} training pictures.")
 
     def __repr__(self) -> str:
         test = 0 if self.test is None else len(self.test)
@@ -81,36 +106,47 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over class names, shapes, pictures and labels: the same data have the same fingerprint."""
+        file = in_file(self.train.pictures)
+        if file is None:
+            return self._digest(with_pictures=True)
+        # Pictures in a file do not change, so that they need not be read for it each time.
+        return file.memo(self._digest(with_pictures=False), lambda: self._digest(with_pictures=True))
+
+    def _digest(self, *, with_pictures: bool) -> str:
         digest = hashlib.sha256("\0".join(self.class_names).encode())
         for split in (self.train, self.test):
             if split is not None:
                 digest.update(repr(split.pictures.shape).encode())
-                digest.update(np.ascontiguousarray(split.pictures).data)
+                for part in chunks(split.pictures) if with_pictures else ():
+                    digest.update(np.ascontiguousarray(part).data)
+                if not with_pictures and (file := in_file(split.pictures)):
+                    digest.update(file.rows.data)
                 digest.update(np.ascontiguousarray(split.labels, dtype="<i8").data)
         return digest.hexdigest()
 
-    def split(self, fraction: float = 0.1, seed: int = 0) -> tuple[Split, Split]:
+    def split(
+        self, fraction: float = 0.1, seed: int = 0, fold: tuple[int, int] | None = None
+    ) -> tuple[Split, Split]:
         """Divide the training pictures into (train, validation), class by class.
 
         Every class gives the same share (at least one picture) to validation, so both parts keep the
-        class balance. The same seed gives the same parts. Raises DataError where a class has too few
-        pictures to give one away, or `fraction` is not between 0 and 1.
+        class balance; where there are groups, each is on one side, and the shares are as near as that
+        allows. The same seed gives the same parts. With `fold`, such as (2, 5), validation is not this
+        `fraction` but the second of five folds, in which together every picture stands once.
+
+        Raises DataError where a class has too few pictures or groups to give one away, or `fraction` is not
+        between 0 and 1.
         """
-        if not 0 < fraction < 1:
-            raise DataError(f"A validation share of {fraction} was asked for.", "Give one between 0 and 1.")
-        random = np.random.default_rng(seed)
-        held = np.zeros(len(self.train), dtype=bool)
-        for label, name in enumerate(self.class_names):
-            places = np.flatnonzero(self.train.labels == label)
-            if len(places) < 2:
-                raise DataError(
-                    f"{self.name}: class {name!r} has {len(places)} training picture(s); "
-                    "two are needed to train on one and validate on the other.",
-                    "Add pictures of this class, or leave the class out.",
-                )
-            count = min(max(1, round(len(places) * fraction)), len(places) - 1)
-            held[random.permutation(places)[:count]] = True
+        held = self.held(fraction, seed, fold)
         return self.train.take(np.flatnonzero(~held)), self.train.take(np.flatnonzero(held))
+
+    def held(self, fraction: float, seed: int, fold: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+        """Which training pictures `split` puts into validation."""
+        division = Division(self.name, self.train.labels, self.class_names, self.groups)
+        if fold is None:
+            return division.hold_out(fraction, seed)
+        number, count = fold
+        return np.asarray(division.fold(count, seed) == number - 1)
 
 
 def _check(name: str, title: str, split: Split, class_names: tuple[str, ...]) -> None:

@@ -10,12 +10,15 @@ from pathlib import Path
 from ..errors import DataError
 from ..picture import PictureSpec
 from .assemble import beside, size
+from .cache import PictureCache
 from .dataset import Dataset
 from .download import Progress, fetch
 from .folder import read_folder
 from .idx import holds_idx, missing, read_idx_folder
+from .listing import Photos
 from .npz import read_npz
 from .parquet import read_parquet
+from .paths import holds_paths, read_paths
 from .places import cache_folder, places
 from .registry import CATALOG, FASHION_MNIST, SYNTHETIC, Known, find
 from .table import read_csv
@@ -29,16 +32,21 @@ def load_data(
     *,
     picture: PictureSpec | None = None,
     photographs: PictureSpec | None = None,
+    group: str | None = None,
+    cache_limit: int | None = None,
     download: bool = True,
     progress: Progress | None = None,
 ) -> Dataset:
     """Load a dataset by its name (`lapel data list`) or from a path.
 
     A path is a folder (IDX files, a training table, or one folder per class) or a file (.csv, .parquet,
-    .npz). `picture` says what photographs are made into, and is 28×28 grey by default; ready pictures must
-    have that shape; `photographs` says the same, but leaves ready pictures as they are. Without `download`
-    the network is not asked. `progress` is called with what is being read or fetched, how much of it is done,
-    and of how much.
+    .npz). A table holds pixels, or paths of photos and their labels. `picture` says what photographs are made
+    into, and is 28×28 grey by default; ready pictures must have that shape; `photographs` says the same, but
+    leaves ready pictures as they are. `group` keeps photos together when they are divided: a column of the
+    table, or a pattern on the path ("{group}_*.jpg", or a regular expression with one group). Many photos are
+    decoded once and kept in Lapel's cache, of at most `cache_limit` bytes. Without `download` the network is
+    not asked. `progress` is called with what is being read or fetched, how much of it is done, and of how
+    much.
 
     Raises DataError where there is no such dataset, or it is broken.
 
@@ -47,7 +55,9 @@ def load_data(
     """
     known = CATALOG.get(name_or_path) if isinstance(name_or_path, str) else None
     if known is None:
-        dataset = _from_path(name_or_path, picture or photographs or PictureSpec(), progress)
+        cache = None if cache_limit is None else PictureCache(limit=cache_limit)
+        spec = picture or photographs or PictureSpec()
+        dataset = _from_path(name_or_path, Photos(spec, group, cache), progress)
     elif known.name == SYNTHETIC:
         dataset = replace(_draw(picture or PictureSpec()), picture=picture)
     else:
@@ -55,7 +65,12 @@ def load_data(
     if picture is not None and dataset.shape != picture.shape:
         raise DataError(
             f"{dataset.name}: its pictures are {size(dataset.shape)}; {size(picture.shape)} were asked for.",
-            "Only photographs, in one folder per class, are made into another size.",
+            "Only photographs, in one folder per class or a table of paths, are made into another size.",
+        )
+    if group is not None and dataset.groups is None:
+        raise DataError(
+            f"{dataset.name}: its pictures are no photos with a path, so that {group!r} names no groups.",
+            "Groups go with a folder per class, or with a table of paths.",
         )
     return replace(dataset, origin=known.name if known else str(Path(name_or_path).expanduser().resolve()))
 
@@ -99,18 +114,20 @@ def _load_published(known: Known, download: bool, progress: Progress | None) -> 
     )
 
 
-def _from_path(given: str | os.PathLike[str], spec: PictureSpec, progress: Progress | None) -> Dataset:
+def _from_path(given: str | os.PathLike[str], how: Photos, progress: Progress | None) -> Dataset:
     path = Path(given).expanduser()
     if path.is_dir():
-        return _from_folder(path, spec, progress)
+        return _from_folder(path, how, progress)
     if not path.exists():
         if isinstance(given, str) and path.name == given and not path.suffix:
             find(given)  # raises, with the nearest name
         raise DataError(
             f"{path}: no such file or folder.", "Check the path; `lapel data list` shows the names."
         )
+    if path.suffix.casefold() in (".csv", ".parquet") and holds_paths(path):
+        return read_paths(path, how, progress)
     if reader := READERS.get(path.suffix.casefold()):
-        return reader(path, spec, progress)
+        return reader(path, how.spec, progress)
     raise DataError(
         f"{path}: {path.suffix or 'a file without an ending'} is no form of dataset.",
         f"Give a folder, or a {', '.join(sorted(READERS))} file.",
@@ -123,20 +140,24 @@ def _beside(path: Path, spec: PictureSpec, progress: Progress | None) -> Dataset
     return read_parquet([path], [test] if test else [], spec, progress)
 
 
-def _from_folder(folder: Path, spec: PictureSpec, progress: Progress | None) -> Dataset:
+def _from_folder(folder: Path, how: Photos, progress: Progress | None) -> Dataset:
     """IDX files, a training table (also in data/, as Hugging Face keeps them), or one folder per class."""
     if holds_idx(folder):
         return read_idx_folder(folder)
     for inside in (folder, folder / "data"):
         if train := sorted(inside.glob("*train*.parquet")):
-            return read_parquet(train, sorted(inside.glob("*test*.parquet")), spec, progress)
+            if len(train) == 1 and holds_paths(train[0]):
+                return read_paths(train[0], how, progress)
+            return read_parquet(train, sorted(inside.glob("*test*.parquet")), how.spec, progress)
     tables = sorted(folder.glob("*train*.csv"))
     if len(tables) > 1:
         raise DataError(
             f"{folder}: holds several training tables: {', '.join(table.name for table in tables)}.",
             "Give the path of one of them.",
         )
-    return read_csv(tables[0]) if tables else read_folder(folder, spec, progress)
+    if not tables:
+        return read_folder(folder, how, progress)
+    return read_paths(tables[0], how, progress) if holds_paths(tables[0]) else read_csv(tables[0])
 
 
 # The forms of dataset that are one file, by its ending.

@@ -21,9 +21,9 @@ from ..files import write_atomic
 from ..picture import PictureSpec
 from ..runtime import pyarrow
 from .assemble import MOST_BYTES, Arrays, as_labels, assemble, size, square
-from .dataset import Dataset, Labels, Pictures, Split
+from .dataset import Dataset, Labels, Pictures, Skip, Split
 from .download import Progress
-from .folder import decode_all
+from .photos import decode_in_order, reason, refuse_ruins
 from .table import pixel_columns
 
 _OURS = b"lapel.dataset"  # in the schema's metadata: class names and the shape of a picture
@@ -54,7 +54,7 @@ def read_parquet(
         _join(trained),
         _join(tested) if tested else None,
         first.class_names,
-        skipped=tuple(reason for rows in trained + tested for reason in rows.skipped),
+        skipped=tuple(skip for rows in trained + tested for skip in rows.skipped),
     )
 
 
@@ -81,7 +81,7 @@ class _Rows:
     pictures: Pictures
     labels: Labels
     class_names: tuple[str, ...] | None
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skip, ...] = ()
 
 
 def _read(path: Path, spec: PictureSpec, progress: Progress | None) -> _Rows:
@@ -160,7 +160,7 @@ def _to_bytes(path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _decode(
     path: Path, cells: list[Any], labels: Labels, spec: PictureSpec, progress: Progress | None
-) -> tuple[Pictures, Labels, tuple[str, ...]]:
+) -> tuple[Pictures, Labels, tuple[Skip, ...]]:
     """Pictures of encoded bytes, their labels, and which rows were left out and why."""
     values = (cell.get("bytes") if isinstance(cell, dict) else cell for cell in cells)
     sources = [value for value in values if isinstance(value, bytes)]
@@ -169,13 +169,14 @@ def _decode(
             f"{path}: column `image` must hold the bytes of every picture; some rows hold none.",
             "Save the dataset with its pictures inside (Hugging Face's `embed_external_files`).",
         )
-    found = decode_all(sources, spec, progress, f"reading {path.name}")
+    found = list(decode_in_order(sources, spec, progress, f"reading {path.name}"))
     good = [row for row, picture in enumerate(found) if not isinstance(picture, PictureError)]
     skipped = tuple(
-        f"{path}: row {row}: {picture.message}"
+        Skip(f"{path}: row {row}", reason(picture, sources[row - 1]))
         for row, picture in enumerate(found, start=1)
         if isinstance(picture, PictureError)
     )
+    refuse_ruins(path, len(good), skipped)
     pictures = np.array([found[row] for row in good], dtype=np.uint8).reshape(-1, *spec.shape)
     return pictures, labels[good], skipped
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, LapelError
 from ..files import file_errors, write_atomic
 from .assemble import Arrays, assemble, beside, square
-from .dataset import Dataset, Split
+from .dataset import Dataset, Skip, Split
 
 _BLOCK = 4 * 1024 * 1024  # stays near the processor's cache
 _ROWS_WRITTEN = 2048  # at once
@@ -39,7 +39,9 @@ def read_csv(path: Path) -> Dataset:
     try:
         test = _read(test_path)
     except NoLabelsError as error:  # the usual test file of a competition
-        return assemble(path, train, None, skipped=(error.message,))
+        return assemble(
+            path, train, None, skipped=(Skip(str(test_path), error.message.removeprefix(f"{test_path}: ")),)
+        )
     return assemble(path, train, test)
 
 

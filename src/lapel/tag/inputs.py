@@ -11,28 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..decode import source_name
+from ..decode import SUFFIXES, source_name
 from ..errors import DataError, PictureError, did_you_mean
 from ..files import file_errors
 from ..runtime import pyarrow
 
-# By their names alone: opening every other file of a folder would take long and say nothing new.
-_SUFFIXES = {
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".webp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".avif",
-    ".heic",
-    ".heif",
-    ".hif",
-}
 _LONGEST_LINE = 1 << 20  # characters of a list or a table
 _ROWS = 64  # of a Parquet file held at once: they may be photos of many megabytes
 
@@ -97,7 +80,8 @@ def _of_folder(folder: str) -> Iterator[Photo]:
     for place, folders, files in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
+            # By their names alone: opening every other file would take long and say nothing new.
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                 found = True
                 path = str(Path(place, name))
                 yield Photo(path, path)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Split
+from ..data.picture_file import in_file
 from ..errors import DataError
 from ..recipes.schema import Training
 from .schedule import mixed_seed
@@ -84,7 +85,7 @@ def read_in_order(
     """A stream of all of `count` pictures in a new order each epoch; `read` fetches those at some places."""
 
     def draw(seed: int) -> Iterator[Batch]:
-        order = np.random.default_rng(seed).permutation(count)
+        order = without_lone(np.random.default_rng(seed).permutation(count), batch)
         return (read(order[start : start + batch]) for start in range(0, count, batch))
 
     return Stream(draw, -(-count // batch), ahead=ahead)
@@ -104,9 +105,20 @@ def passes_of(source: Source, training: Training) -> int:
     return max(1, -(-training.steps // whole)) if isinstance(source, Split) else 1
 
 
-def order_of(source: Split, batch: int, order: NDArray[Any]) -> NDArray[Any]:
+def source_of(split: Split, batch: int) -> Source:
+    """The split itself, which is to lie on the device; where its pictures lie in a file, a stream of them."""
+    if in_file(split.pictures) is None:
+        return split
+
+    def read(places: NDArray[np.intp]) -> Batch:
+        return Batch(split.pictures[places], split.labels[places])
+
+    return read_in_order(len(split), batch, read)
+
+
+def without_lone(order: NDArray[Any], batch: int) -> NDArray[Any]:
     """An order of pictures whose last batch is not one picture alone, which batch norm cannot learn from."""
-    return np.append(order, order[:1]) if len(source) % batch == 1 else order
+    return np.append(order, order[:1]) if len(order) % batch == 1 else order
 
 
 def stream_seed(seed: int, epoch: int) -> int:

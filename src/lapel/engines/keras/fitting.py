@@ -18,7 +18,16 @@ from ...data.dataset import Pictures, Split
 from ...errors import LapelError
 from ...recipes.plan import multiplications, plan
 from ...recipes.schema import Recipe
-from ...training.batches import Batch, Source, batches_at_once, order_of, passes_of, steps_of, stream_seed
+from ...training.batches import (
+    Batch,
+    Source,
+    batches_at_once,
+    passes_of,
+    source_of,
+    steps_of,
+    stream_seed,
+    without_lone,
+)
 from ...training.groups import Rates, check_rates, keeps_statistics, layer_rates, rate_share
 from ...training.normalise import numbers_of_shares
 from ...training.objective import Objective, keras_objective, recipe_objective
@@ -73,7 +82,8 @@ class Fitting:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device, work)
         self._recipe, self._seed, self._epoch = recipe, seed, 0
-        self._source, self._validation = train, validation
+        self._source = train = source_of(train, batch) if isinstance(train, Split) else train
+        self._validation = validation
         self._passes = passes_of(train, training)
         self._per_epoch = steps_of(train, batch) * self._passes
         self._rates = learning_rates(training, training.epochs * self._per_epoch)
@@ -224,7 +234,7 @@ class Fitting:
 
     def _of_split(self, split: Split, random: np.random.Generator) -> Iterator[_Given]:
         batch = self._recipe.training.batch
-        order = order_of(split, batch, random.permutation(len(split)).astype(np.int32))
+        order = without_lone(random.permutation(len(split)).astype(np.int32), batch)
         full = order[: len(order) // batch * batch].reshape(-1, batch)
         for start in range(0, len(full), self._chunk):
             yield (full[start : start + self._chunk],)

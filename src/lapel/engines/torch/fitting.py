@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.dataset import Pictures, Split
+from ...data.picture_file import in_file
 from ...recipes.plan import multiplications, walk
 from ...recipes.schema import Recipe
 from ...training.batches import (
@@ -22,10 +23,11 @@ from ...training.batches import (
     Source,
     batches_at_once,
     labels_of,
-    order_of,
     passes_of,
+    source_of,
     steps_of,
     stream_seed,
+    without_lone,
 )
 from ...training.groups import check_rates, keeps_statistics, layer_rates, rate_share
 from ...training.objective import Objective, recipe_objective, torch_objective
@@ -77,11 +79,11 @@ class Fitting:
             objective or recipe_objective(training, labels, network.steps[-1].gives[0])
         )
         self._network = network.to(device=self._place, memory_format=torch.channels_last)
-        self._source = train
+        self._source = train = source_of(train, training.batch) if isinstance(train, Split) else train
         if isinstance(train, Split):
             self._pictures = torch.from_numpy(train.pictures).to(self._place)
             self._truth = torch.from_numpy(train.labels).to(self._place)
-        self._validation = torch.from_numpy(validation.pictures).to(self._place)
+        self._validation = on_device(validation.pictures, self._place)
         self._labels = validation.labels
         self._recipe, self._seed = recipe, seed
         self._optimizer = Optimizer(self._network, training, self._shares)
@@ -248,7 +250,7 @@ class Fitting:
 
     def _of_split(self, split: Split, random: torch.Generator) -> Iterator[list[tuple[Tensor, _Truth]]]:
         pictures, labels, batch = self._pictures, self._truth, self._recipe.training.batch
-        order = torch.from_numpy(order_of(split, batch, torch.randperm(len(split)).numpy())).to(self._place)
+        order = torch.from_numpy(without_lone(torch.randperm(len(split)).numpy(), batch)).to(self._place)
         for which in torch.split(order, batches_at_once(batch, pictures[0].numel()) * batch):
             numbers = self._changed(shares_of(pictures.index_select(0, which)), random)
             yield list(zip(torch.split(numbers, batch), torch.split(labels[which], batch), strict=True))
@@ -297,23 +299,27 @@ def weights(network: Network) -> Weights:
 
 def probabilities(network: Network, pictures: Pictures) -> NDArray[np.float32]:
     """What the network gives each class, for each picture (n, classes), in fp32."""
-    place = next(network.parameters()).device
-    return _probabilities(network, torch.from_numpy(pictures).to(place))
+    return _probabilities(network, on_device(pictures, next(network.parameters()).device))
 
 
-def logits(network: Network, pictures: Tensor) -> Tensor:
+def on_device(pictures: Pictures, place: torch.device) -> Tensor | Pictures:
+    """Pictures on the device; those that lie in a file stay there, and are read as they are judged."""
+    return torch.from_numpy(pictures).to(place) if in_file(pictures) is None else pictures
+
+
+def logits(network: Network, pictures: Tensor | Pictures) -> Tensor:
     """What the network answers to pictures (n, height, width, channels), before the softmax."""
     network.eval()
-    largest = max(prod(step.gives) for step in walk(network.steps))
+    place = next(network.parameters()).device
+    count = judged_at_once(max(prod(step.gives) for step in walk(network.steps)))
+    starts = range(0, len(pictures), count)
     with torch.inference_mode():
-        parts = [
-            network(inputs(part, network.normalise))
-            for part in torch.split(pictures, judged_at_once(largest))
-        ]
+        levels = (torch.as_tensor(pictures[start : start + count]).to(place) for start in starts)
+        parts = [network(inputs(part, network.normalise)) for part in levels]
         answers = [part["answers"] if isinstance(part, dict) else part for part in parts]
         return torch.cat(answers).float()
 
 
-def _probabilities(network: Network, pictures: Tensor) -> NDArray[np.float32]:
+def _probabilities(network: Network, pictures: Tensor | Pictures) -> NDArray[np.float32]:
     result: NDArray[np.float32] = logits(network, pictures).softmax(1).cpu().numpy()
     return result

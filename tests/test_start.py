@@ -34,7 +34,7 @@ from lapel.trainer import resume, train
 from lapel.training.watch import Watch
 
 Lapel = Callable[..., subprocess.CompletedProcess[str]]
-PHOTO = Path(__file__).parent.parent / "models" / "photo.toml"
+PHOTO = Path(__file__).parent.parent / "models" / "photo-small.toml"
 BODY = {"0.weight", "0.bias", "2.weight", "2.bias", "2.running_mean", "2.running_var"}
 HEAD = {"5.weight", "5.bias"}
 STILL: dict[str, Any] = {"epochs": 1, "learning_rate": 1e-30, "rates": {"2": 0}}  # learns nothing that shows

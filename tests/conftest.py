@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import run_forked
 
 # Tests run side by side: each process keeps to one core, and gives the same bits whatever the machine.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -34,9 +35,25 @@ def fashion_mnist() -> Path:
     return folder
 
 
+Lapel = Callable[..., subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture
-def lapel(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line as a user does, in a folder of its own: lapel("train", "cnn", …)."""
+def lapel(tmp_path: Path) -> Lapel:
+    """Run the command line in a process of its own, in a folder of its own: lapel("train", "cnn", …).
+
+    The process is forked from one that has imported PyTorch and Keras already: `new_python` starts anew.
+    """
+
+    def run(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return run_forked(list(map(str, words)), tmp_path, {"COLUMNS": "120", **environment})
+
+    return run
+
+
+@pytest.fixture
+def new_python(tmp_path: Path) -> Lapel:
+    """The same as a user does it, in a Python that has imported nothing yet."""
 
     def run(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -45,7 +62,7 @@ def lapel(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             env={**os.environ, "PYTHONWARNINGS": "error", "COLUMNS": "120", **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     return run

@@ -22,6 +22,7 @@ from lapel.recipes.schema import Augmentation, Recipe, Training
 from lapel.training.schedule import learning_rates
 
 Pictures = NDArray[np.float32]
+CHANGES = {"flip": True, "shift": 1, "erase": 0.2}
 
 
 @pytest.fixture(params=["torch", "keras"])
@@ -82,14 +83,15 @@ def test_bf16_learns_as_fp32_does(engine: Engine) -> None:
 
 
 def test_the_same_seed_gives_the_same_training_and_another_seed_another(engine: Engine) -> None:
-    first, again, other = (epochs(fit(engine, small_recipe(), blobs(), seed=seed), 2) for seed in (1, 1, 2))
+    recipe = small_recipe(batch=32)  # so that the last batch is a smaller one
+    first, again, other = (epochs(fit(engine, recipe, blobs(), seed=seed), 2) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])
 def test_a_restored_state_goes_on_to_the_same_bits(engine: Engine, optimizer: str) -> None:
-    recipe = small_recipe(optimizer=optimizer, average=0.9, epochs=4)
+    recipe = small_recipe(optimizer=optimizer, average=0.9, epochs=4, augmentation=CHANGES)
     whole = fit(engine, recipe, blobs())
     expected = epochs(whole, 2)
     state = whole.state()

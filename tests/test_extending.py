@@ -54,7 +54,7 @@ def test_the_toy_watch_looks_on(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command_line_finds_a_watch_that_another_package_offers(
-    lapel: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+    new_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     package = tmp_path / "site"
     (package / "toy-1.0.dist-info").mkdir(parents=True)
@@ -68,10 +68,10 @@ def test_the_command_line_finds_a_watch_that_another_package_offers(
     save_data(blobs(), tmp_path / "blobs.npz", "npz")
     path = f"{package}:{Path(sys.modules['lapel'].__file__ or '').parent.parent}"
     words = ["train", "small.toml", "--data", "blobs.npz"]
-    done = lapel(*words, "--watch", "toy", PYTHONPATH=path)
+    done = new_python(*words, "--watch", "toy", PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "small, seed 0"
-    wrong = lapel(*words, "--watch", "toi", PYTHONPATH=path)
+    wrong = new_python(*words, "--watch", "toi", PYTHONPATH=path)
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert 'There is no watch "toi".' in wrong.stderr
     assert 'Did you mean "toy"?' in wrong.stderr

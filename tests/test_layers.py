@@ -40,7 +40,7 @@ OUT: Layers = [{"kind": "global-pool"}, {"kind": "dense"}]
 
 
 def recipe_of(*layers: dict[str, Any]) -> Recipe:
-    return parse({"name": "trial", "layers": list(layers), "training": {"epochs": 1}}, "trial")
+    return parse({"name": "trial", "layers": list(layers), "training": {"epochs": 1, "batch": 36}}, "trial")
 
 
 def conv(filters: int, **more: Any) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def run_all(name: str, folder: Path, settings: dict[str, Any]) -> Cells:
     notebook = nbformat.reads(text_of(name), as_version=4)
     folder.mkdir()
     place = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=300, resources=place, **settings).execute()
+    # One cell trains for a minute on a machine that has nothing else to do, for ten on a busy one.
+    NotebookClient(notebook, timeout=1800, resources=place, **settings).execute()
     assert not list(folder.iterdir()), "the notebook leaves files beside itself"
     return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 

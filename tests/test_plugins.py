@@ -34,18 +34,18 @@ def installed(tmp_path: Path) -> str:
     return os.pathsep.join([str(tmp_path / "site"), str(TOYS), os.environ.get("PYTHONPATH", "")])
 
 
-def test_the_toy_verb_is_a_verb(lapel: Lapel, tmp_path: Path, installed: str) -> None:
+def test_the_toy_verb_is_a_verb(new_python: Lapel, tmp_path: Path, installed: str) -> None:
     Image.new("L", (40, 40), 200).save(tmp_path / "one.png")
-    result = lapel("twins", "one.png", "one.png", PYTHONPATH=installed)
+    result = new_python("twins", "one.png", "one.png", PYTHONPATH=installed)
     assert (result.returncode, result.stdout) == (0, "the same label\n"), result.stderr
     # What it raises is said as for any verb.
-    missing = lapel("twins", "one.png", "none.png", PYTHONPATH=installed)
+    missing = new_python("twins", "one.png", "none.png", PYTHONPATH=installed)
     assert (missing.returncode, missing.stderr) == (1, "lapel: none.png: no such file.\n")
-    assert 'Did you mean "twins"?' in lapel("twin", PYTHONPATH=installed).stderr
+    assert 'Did you mean "twins"?' in new_python("twin", PYTHONPATH=installed).stderr
 
 
-def test_help_lists_other_verbs_and_imports_none_of_them(lapel: Lapel, installed: str) -> None:
-    result = lapel("--help", PYTHONPATH=installed)
+def test_help_lists_other_verbs_and_imports_none_of_them(new_python: Lapel, installed: str) -> None:
+    result = new_python("--help", PYTHONPATH=installed)
     assert (result.returncode, result.stderr) == (0, "")
     assert "imported" not in result.stdout
     own, _, others = result.stdout.partition("Commands of other packages:")
@@ -63,8 +63,8 @@ def test_help_lists_other_verbs_and_imports_none_of_them(lapel: Lapel, installed
         ("words", "is no click command but str."),
     ],
 )
-def test_a_broken_verb_is_one_clear_line(lapel: Lapel, installed: str, verb: str, words: str) -> None:
-    result = lapel(verb, PYTHONPATH=installed)
+def test_a_broken_verb_is_one_clear_line(new_python: Lapel, installed: str, verb: str, words: str) -> None:
+    result = new_python(verb, PYTHONPATH=installed)
     assert result.returncode == 1
     message, hint = result.stderr.splitlines()
     assert message == f'lapel: the verb "{verb}" of lapel-toys {words}'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import resource
 import signal
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from garments import blobs, garments, small_recipe
+from processes import forking
 
 from lapel.data import save_data
 from lapel.data.dataset import Dataset, Split
@@ -218,10 +218,9 @@ def test_a_full_disk_loses_nothing_that_was_there() -> None:
     with pytest.raises(KeyboardInterrupt):
         train(small_recipe(epochs=4), blobs(), path="stopped", watches=[StopAfter(2)])
     before = contents(Path("stopped"))
-    context = multiprocessing.get_context("spawn")
-    child = context.Process(target=_resume_on_a_full_disk, args=(Path("stopped"), Path("said.txt")))
+    child = forking().Process(target=_resume_on_a_full_disk, args=(Path("stopped"), Path("said.txt")))
     child.start()
-    child.join(60)
+    child.join(600)
     assert child.exitcode == 0
     said = Path("said.txt").read_text()
     assert "no space left" in said
@@ -347,7 +346,7 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_network_learns_the_drawn_garments() -> None:
     """End to end: drawn garments, a convolutional network, and fresh garments that it has not seen."""
-    dataset = garments(6000, 1000)
+    dataset = garments(4000, 1000, size=16)
     run = train(load_recipe("cnn", ["training.epochs=8", "training.batch=64"]), dataset)
     network = run.engine().build(run.recipe, dataset.shape, 10, run.weights())
     assert dataset.test is not None
@@ -358,7 +357,7 @@ def test_a_network_learns_the_drawn_garments() -> None:
 
 
 KILLS = {"torch": 6, "keras": 3}  # for each seed
-ENDURING = small_recipe(epochs=40, batch=8, average=0.9)
+ENDURING = small_recipe(epochs=24, batch=8, average=0.9)
 
 
 class Slowly(Watch):
@@ -413,10 +412,6 @@ def test_kill_9_at_any_moment_and_the_end_is_the_same_to_the_bit(
     """A real process, killed over and over: in epochs, across their ends, and inside writes."""
     data, expected = unkilled(engine)
     least = KILLS[engine] // 3
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["torch", "lapel.trainer", "lapel.data", "garments", f"lapel.engines.{engine}", __name__]
-    )
     random = np.random.default_rng(seed)
     path, under_way = tmp_path / "killed", tmp_path / "under-way"
     killed = inside_a_write = across_an_end = 0
@@ -424,9 +419,11 @@ def test_kill_9_at_any_moment_and_the_end_is_the_same_to_the_bit(
         if killed >= KILLS[engine] and inside_a_write >= least and across_an_end >= least:
             break
         under_way.unlink(missing_ok=True)
-        child = context.Process(target=_train_slowly, args=(engine, path, data, under_way, attempt % 3 == 1))
+        child = forking().Process(
+            target=_train_slowly, args=(engine, path, data, under_way, attempt % 3 == 1)
+        )
         child.start()
-        _wait(child, time.monotonic() + 60, under_way.exists)
+        _wait(child, time.monotonic() + 600, under_way.exists)
         deadline = time.monotonic() + random.uniform(0.02, 0.3)
         if attempt % 3 == 0:
             _wait(child, deadline, lambda: False)

@@ -11,7 +11,9 @@ from PIL import Image
 from lapel.card import KEY, Card
 
 FLOOR = 1e-4  # a share below it says no more than "hardly"
-_LARGE, _SMALL = "large/", "small/"
+_SMALL = (
+    "small/"  # before every name in it; those of the large one stay, so that a training can start from it
+)
 
 
 def joined(large: onnx.ModelProto, small: onnx.ModelProto, card: Card, *, share: float) -> onnx.ModelProto:
@@ -36,7 +38,6 @@ def joined(large: onnx.ModelProto, small: onnx.ModelProto, card: Card, *, share:
     }
     graph.initializer.extend(numpy_helper.from_array(np.asarray(a), name) for name, a in constants.items())
     before = [
-        helper.make_node("Identity", ["pictures"], [f"{_LARGE}pictures"]),
         helper.make_node("Cast", ["pictures"], ["levels"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["levels"], ["channels_first"], perm=[0, 3, 1, 2]),
         helper.make_node("MatMul", ["shrink", "channels_first"], ["lower"]),
@@ -47,11 +48,10 @@ def joined(large: onnx.ModelProto, small: onnx.ModelProto, card: Card, *, share:
         helper.make_node("Transpose", ["bytes"], [f"{_SMALL}pictures"], perm=[0, 2, 3, 1]),
     ]
     after = [
-        *_weighted(_LARGE, "large_share"),
-        *_weighted(_SMALL, "small_share"),
-        helper.make_node("Add", [f"{_LARGE}weighted", f"{_SMALL}weighted"], ["mean"]),
+        *_weighted("large_probabilities", "large_share", "large_weighted"),
+        *_weighted(f"{_SMALL}probabilities", "small_share", "small_weighted"),
+        helper.make_node("Add", ["large_weighted", "small_weighted"], ["mean"]),
         helper.make_node("Softmax", ["mean"], ["probabilities"], axis=1),
-        helper.make_node("Identity", [f"{_LARGE}rejected"], ["rejected"]),
     ]
     inside = list(graph.node)
     del graph.node[:], graph.input[:], graph.output[:]
@@ -71,21 +71,23 @@ def shrinking(side: int, smaller: int) -> NDArray[np.float32]:
     return np.asarray(ones.resize((side, smaller), Image.Resampling.BICUBIC), dtype=np.float32)
 
 
-def _weighted(whose: str, share: str) -> list[onnx.NodeProto]:
+def _weighted(shares: str, weight: str, gives: str) -> list[onnx.NodeProto]:
     """The logarithms of the shares that a model gives, times its weight."""
     return [
-        helper.make_node("Max", [f"{whose}probabilities", "floor"], [f"{whose}likely"]),
-        helper.make_node("Log", [f"{whose}likely"], [f"{whose}logs"]),
-        helper.make_node("Mul", [f"{whose}logs", share], [f"{whose}weighted"]),
+        helper.make_node("Max", [shares, "floor"], [f"{gives}_floored"]),
+        helper.make_node("Log", [f"{gives}_floored"], [f"{gives}_logs"]),
+        helper.make_node("Mul", [f"{gives}_logs", weight], [gives]),
     ]
 
 
 def _merged(large: onnx.ModelProto, small: onnx.ModelProto) -> onnx.ModelProto:
     """Both graphs beside each other, with names that tell them apart."""
-    both = [
-        onnx.compose.add_prefix(model, prefix, inplace=False)
-        for model, prefix in ((large, _LARGE), (small, _SMALL))
-    ]
+    first = onnx.ModelProto()
+    first.CopyFrom(large)
+    for node in first.graph.node:
+        node.output[:] = [_renamed(name) for name in node.output]
+        node.input[:] = [_renamed(name) for name in node.input]
+    both = first, onnx.compose.add_prefix(small, _SMALL, inplace=False)
     graph = helper.make_graph(
         [node for model in both for node in model.graph.node],
         "photo",
@@ -93,17 +95,14 @@ def _merged(large: onnx.ModelProto, small: onnx.ModelProto) -> onnx.ModelProto:
         [item for model in both for item in model.graph.output],
         initializer=[item for model in both for item in model.graph.initializer],
     )
-    versions = {
-        entry.domain: max(
-            entry.version, *(e.version for m in both for e in m.opset_import if e.domain == entry.domain)
-        )
-        for model in both
-        for entry in model.opset_import
-        if entry.domain in ("", "ai.onnx")
-    }
+    version = max(e.version for model in both for e in model.opset_import if e.domain in ("", "ai.onnx"))
     return helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid(domain, version) for domain, version in versions.items()],
+        opset_imports=[helper.make_opsetid("", version)],
         ir_version=max(model.ir_version for model in both),
         producer_name="lapel",
     )
+
+
+def _renamed(name: str) -> str:
+    return "large_probabilities" if name == "probabilities" else name

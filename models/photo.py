@@ -1,135 +1,75 @@
 """Make the shipped model `photo`, and measure how its making does on photographs that it has not seen.
 
-    python models/photo.py PHOTOS                # five folds by photographer, then the model of all photos
-    python models/photo.py PHOTOS --folds-only   # the figures of BENCHMARKS.md, and no model
+    python models/photo.py WARDROBE SHOP                # five folds, then the model of all photographs
+    python models/photo.py WARDROBE SHOP --folds-only   # the figures of BENCHMARKS.md, and no model
 
-PHOTOS is a folder with labels.csv: file, label (0 to 9, or -1 for other garments), photographer. What was
-fitted is kept in the folder `--work`, so that a making that was interrupted goes on. Fashion-MNIST must be
-at hand; its test pictures are not touched.
+WARDROBE and SHOP are folders with labels.csv (models/README.md says what it holds). The second part of a
+network that has learned from ImageNet goes on learning from them and from drawn garments. Beside it the
+shipped `photo-small` is asked, which knows Fashion-MNIST better. What was computed is kept in the folder
+`--work`, so that a making that was interrupted goes on. Fashion-MNIST must be at hand; its test pictures are
+not touched.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import torch
 import torch.nn.functional as F
-from backgrounds import KINDS, as_given, grounds, nothings
+from backgrounds import nothings
+from eyes import NETWORK, SPEC, Maps, SecondPart
+from joined import joined
+from judging import SMALL_SHARE, Judged, asked_small
 from numpy.typing import NDArray
+from photo_small import REJECTS, SHIPPED
+from photographs import FOLDS, UNKNOWN, Photographs
 from quantise import quantised
-from robustness import Findings, Pictures, scores, softmax
 from scenes import OTHER
-from shoes import shoes
-from sklearn.model_selection import StratifiedGroupKFold
-from torch import Tensor
-from training import (
-    ANSWERS,
-    EPOCH,
-    SECOND_LOOK,
-    Mix,
-    Seeing,
-    Sources,
-    fit,
-    masks_of,
-    shares_of,
-    surroundings,
-    taught,
-)
+from training import ANSWERS, SECOND_LOOK
+from views import Views, kept, make_views, seen
 
 import lapel
-from lapel.calibrate import accept_at, temperature_of, usual_answers
+from lapel.calibrate import usual_answers
 from lapel.card import Card
 from lapel.data.dataset import Split
 from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import synthetic_dataset
-from lapel.decode import Limits, decode
-from lapel.engines.load import load_engine
 from lapel.engines.onnx import to_onnx
-from lapel.engines.torch.fitting import weights
-from lapel.engines.weights import draw, packed, read_weights
+from lapel.engines.weights import packed, read_weights
 from lapel.files import write_atomic
-from lapel.metrics import auroc, wilson_interval
-from lapel.picture import PictureSpec, read_picture
-from lapel.recipes.load import load_recipe
-from lapel.recipes.plan import plan
-from lapel.training.watch import Epoch
+from lapel.metrics import wilson_interval
+from lapel.picture import read_picture
+from lapel.pretrained.networks import network_recipe
 
-HERE = Path(__file__).parent
-SHIPPED = HERE.parent / "src" / "lapel" / "shipped"
-SPEC = PictureSpec(size=64, channels=3)
-LARGE = PictureSpec(size=96, channels=3)  # photos to learn from: there is room to zoom in them
-REJECTS = ("not one of the classes", "no garment found")
-FOLDS = 5
-HELD = 1000  # garments to validate on while learning
-GOAL = 0.95  # of the accepted, this share is right
-_WHOLE = 100_000  # pixels: more than any photo has, so that none is decoded at a smaller scale
+WHOLE = 9  # the number, beside those of the folds, of the network that learns from all photographs
+CALIBRATED = 120  # photographs by which the ranges of numbers are found
+# How many pictures of a batch come from each source.
+MIX = {"phone": 22, "shop": 22, "other": 8, "fm-plain": 5, "fm-laid": 2, "shoes": 2, "nothing": 3}
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A part of the learning."""
+class Learning:
+    """How the second part goes on learning."""
 
-    mix: Mix
-    steps: int
-    rate: float
-    seed: int
-
-
-# Fashion-MNIST alone, as it is and laid on drawn grounds, at first; then photos as well.
-FIRST = Stage(Mix(plain=72, laid=112, cropped=16, shoes=24, nothing=32), steps=3600, rate=4e-3, seed=0)
-SECOND = Stage(Mix(plain=136, laid=64, cropped=16, shoes=16, nothing=24), steps=2200, rate=3e-3, seed=7)
-THIRD = Stage(
-    Mix(plain=88, laid=12, cropped=4, shoes=12, nothing=24, photo=43, other=15, draw=False),
-    steps=1000,
-    rate=2e-3,
-    seed=20,
-)
-
-
-@dataclass(frozen=True)
-class Photos:
-    """Photographs, their labels (OTHER for other garments) and who took them."""
-
-    paths: list[Path]
-    labels: NDArray[np.int64]
-    people: list[str]
-
-    @classmethod
-    def read(cls, folder: Path) -> Photos:
-        """Those that labels.csv in a folder lists."""
-        with (folder / "labels.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        labels = np.array([int(row["label"]) for row in rows])
-        return cls(
-            [folder / row["file"] for row in rows],
-            np.where(labels < 0, OTHER, labels),
-            [row["photographer"] for row in rows],
-        )
-
-    @cached_property
-    def pictures(self) -> Pictures:
-        """What the model sees of them."""
-        return np.stack([read_picture(path, SPEC) for path in self.paths])
-
-    @cached_property
-    def large(self) -> Tensor:
-        """The same with more pixels, (n, 3, large, large)."""
-        pictures = np.stack([read_picture(path, LARGE) for path in self.paths])
-        return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
-
-    def folds(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """To learn from and to judge on, five times: no photographer is on both sides."""
-        parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-        return list(parts.split(self.labels, self.labels, self.people))
+    steps: int = 300
+    rate: float = 3e-4
+    head_rate: float = 3e-3
+    warmup: float = 0.1
+    decay: float = 0.05  # of the weights of the last layers
+    average: float = 0.99
+    dropout: float = 0.2
+    smoothing: float = 0.1
+    kinds: float = 0.3  # how much it counts what kind a garment is
 
 
 class Making:
@@ -138,258 +78,250 @@ class Making:
     A quick one learns next to nothing, of garments that Lapel draws: it is for trying the steps.
     """
 
-    def __init__(self, photos: Photos, work: Path, *, quick: bool = False) -> None:
-        self.photos, self._work, self._quick = photos, work, quick
-        self.recipe = load_recipe(HERE / "photo.toml")
+    def __init__(self, photographs: Photographs, work: Path, *, quick: bool = False) -> None:
+        self.photographs, self._work, self._quick = photographs, work, quick
         dataset = synthetic_dataset(600, 10) if quick else lapel.load_data("fashion-mnist")
-        # Every tenth picture is kept for validation.
+        # Every tenth picture is kept for validation, as by the making of the small model.
         held = np.arange(0, len(dataset.train), 10)
-        learned = np.setdiff1d(np.arange(len(dataset.train)), held)
-        self.garments = dataset.train.pictures[learned, :, :, 0]
-        self.labels = torch.from_numpy(dataset.train.labels[learned].astype(np.int64))
-        self.held = dataset.train.pictures[held], dataset.train.labels[held]
-
-    def some(self, count: int) -> int:
-        """How many of this count are taken: all, but in a quick making few."""
-        return -(-count // 50) if self._quick else count
-
-    def base(self) -> Seeing:
-        """A network that knows garments on drawn grounds and has seen no photo."""
-        network = self._blank()
-        for name, stage in (("first", FIRST), ("second", SECOND)):
-            self._kept(name, network, partial(self._learn, network, stage, None))
-        return network
-
-    def fold(self, number: int) -> Seeing:
-        """The base and the photos of all folds but one."""
-        return self._with_photos(f"fold-{number}", self.photos.folds()[number][0], number)
-
-    def whole(self) -> Seeing:
-        """The base and all photos: the shipped network."""
-        return self._with_photos("whole", np.arange(len(self.photos.labels)), FOLDS)
-
-    def _with_photos(self, name: str, chosen: NDArray[np.intp], number: int) -> Seeing:
-        network = self.base()
-        stage = replace(THIRD, seed=THIRD.seed + number)
-        self._kept(name, network, partial(self._learn, network, stage, chosen))
-        return network
-
-    def _learn(self, network: Seeing, stage: Stage, chosen: NDArray[np.intp] | None) -> None:
-        drawn = _channels_first(grounds(self.some(4000), LARGE.size, stage.seed))
-        empty = _channels_first(as_given(nothings(self.some(6000), SPEC.size, stage.seed), stage.seed))
-        pairs, pair_labels = shoes(self.some(4000), SPEC.size, stage.seed)
-        large = torch.zeros(0, 3, LARGE.size, LARGE.size, dtype=torch.uint8)
-        masks, labels = large[:, :1], torch.zeros(0, dtype=torch.int64)
-        targets = taught(self.labels, self._teacher)
-        if chosen is not None:
-            large, labels = self.photos.large[chosen], torch.from_numpy(self.photos.labels[chosen])
-            masks = masks_of(network, large)
-            around = surroundings(large, masks, LARGE.size, stage.seed)
-            small = F.interpolate(around.float(), SPEC.shape[:2], mode="bilinear", antialias=True)
-            drawn = torch.cat([drawn, around.repeat(2, 1, 1, 1)])
-            empty = torch.cat([empty, small.round().byte().repeat(4, 1, 1, 1)])
-        garments = torch.from_numpy(self.garments)
-        counts = {name: self.some(count) for name, count in vars(stage.mix).items() if name != "draw"}
-        sources = Sources(
-            garments=garments,
-            labels=self.labels,
-            targets=targets,
-            shoes=_channels_first(pairs),
-            shoe_labels=torch.from_numpy(pair_labels),
-            grounds=drawn,
-            nothings=empty,
-            photos=large,
-            photo_masks=masks,
-            photo_labels=labels,
-        )
-        fit(
-            network,
-            self.recipe,
-            sources,
-            Mix(**counts, draw=stage.mix.draw),
-            Split(_prepared(self.held[0][:HELD]), self.held[1][:HELD].astype(np.int64)),
-            steps=2 if self._quick else stage.steps,
-            rate=stage.rate,
-            side=SPEC.size,
-            seed=stage.seed,
-            watch=_say,
-        )
+        self.held = dataset.train.take(held)
+        self._garments: Split = dataset.train.take(np.setdiff1d(np.arange(len(dataset.train)), held))
 
     @cached_property
-    def _teacher(self) -> Tensor | None:
-        """What the shipped model of Fashion-MNIST says of the garments."""
-        if self._quick:
-            return None
-        tagger = lapel.load_tagger("fashion-mnist")
-        parts = np.array_split(self.garments[..., None], 200)
-        return torch.from_numpy(np.concatenate([tagger.probabilities(part) for part in parts]))
+    def pictures(self) -> NDArray[np.uint8]:
+        """What the network sees of the photographs."""
+        return kept(self._work / "pictures.npy", lambda: seen(self.photographs))
 
-    def _blank(self) -> Seeing:
-        torch.manual_seed(0)
-        first = draw(plan(self.recipe, SPEC.shape, ANSWERS), 0)
-        chain = load_engine("torch").build(self.recipe, SPEC.shape, ANSWERS, first)
-        # mypy knows no overload with a memory format
-        network: Seeing = Seeing(chain, SPEC.size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network
+    @cached_property
+    def views(self) -> Views:
+        """What is learned from."""
+        return make_views(self.pictures, self._garments, self._work, share=20 if self._quick else 1)
 
-    def _kept(self, name: str, network: Seeing, learn: Callable[[], None]) -> None:
-        """Take what a step gave from the folder, or take the step."""
-        path = self._work / f"{name}.safetensors"
+    def fitted(self, number: int) -> SecondPart:
+        """What has learned from all folds but this one; WHOLE is no fold's number."""
+        path = self._work / f"second-{number}.safetensors"
         if not path.exists():
-            print(f"{name}:", flush=True)
-            learn()
-            state = {key: value.numpy() for key, value in network.state_dict().items()}
+            learning = Learning(steps=2) if self._quick else Learning()
+            network = learn(self.views, self.photographs, number, learning)
+            state = {name: value.numpy() for name, value in network.state_dict().items()}
             write_atomic(path, packed(state))
-        state = {key: torch.from_numpy(value) for key, value in read_weights(path)[0].items()}
-        network.load_state_dict(state)
+        network = SecondPart(ANSWERS, len(self.photographs.kind_names))
+        network.load_state_dict(
+            {name: torch.from_numpy(value) for name, value in read_weights(path)[0].items()}
+        )
+        return network.eval()
+
+    def unseen(self) -> NDArray[np.float32]:
+        """What the folds' networks answer for the photographs that they have not seen: logits (n, 12)."""
+        answers = np.zeros((len(self.photographs), ANSWERS), np.float32)
+        folds = self.photographs.fold_of()
+        for number in range(FOLDS):
+            outside = np.flatnonzero(folds == number)
+            answers[outside] = answered(self.fitted(number), self.views.plain[outside, 0])
+        return answers
 
 
-def judged(making: Making, digits: Pictures | None) -> tuple[NDArray[np.float32], Findings]:
-    """What the networks of the folds answer for the photos that they have not seen, and more.
-
-    The answers (n, 12) are logarithms of shares.
-    """
-    photos, findings = making.photos, Findings(SPEC, OTHER)
-    logits = np.zeros((len(photos.labels), ANSWERS), np.float32)
-    for number, (_, outside) in enumerate(photos.folds()):
-        network = making.fold(number)
-
-        def ask(pictures: Pictures, network: Seeing = network) -> NDArray[np.float64]:
-            return shares_of(network.chain, pictures)
-
-        logits[outside] = np.log(np.maximum(ask(photos.pictures[outside]), np.finfo(np.float32).tiny))
-        known = outside[photos.labels[outside] != OTHER]
-        labels, shares = photos.labels[known], softmax(logits[known])
-        right = shares[:, :OTHER].argmax(1) == labels
-        images = [decode(photos.paths[place], Limits(), side=_WHOLE, longest=_WHOLE) for place in known]
-        seen = masks_of(network, photos.large[outside])
-        masks = seen[photos.labels[outside] != OTHER].numpy()[:, 0] / 255
-        findings.change(ask, [image for image, one in zip(images, right, strict=True) if one], labels[right])
-        findings.lay(ask, images, masks, labels, right)
-        shop, of_class = _from_the_shop(*making.held, number)
-        hits = ask(shop)[:, :OTHER].argmax(1) == of_class
-        findings.on_plain("Fashion-MNIST as its shop had it, grey on white", hits, of_class)
-        for kind in KINDS:
-            things = nothings(making.some(300), SPEC.size, 1000 + number, kind)
-            findings.tell_apart(f"drawn {kind}", shares, ask(things))
-        around = surroundings(photos.large[outside], seen, SPEC.size, number)
-        if len(around):
-            surfaces = around.permute(0, 2, 3, 1).numpy()
-            findings.tell_apart("floors and cloths in photos", shares, ask(surfaces))
-        if digits is not None:
-            garments, others = ask(_prepared(making.held[0])), ask(_prepared(digits[number:10_000:FOLDS]))
-            findings.tell_apart("digits, from Fashion-MNIST", garments, others)
-    return logits, findings
-
-
-def told(photos: Photos, logits: NDArray[np.float32]) -> str:
-    """The figures of the photos themselves, as Markdown."""
-    known = photos.labels != OTHER
-    shares = softmax(logits)
-    predicted, score = shares[:, :OTHER].argmax(1), scores(shares, OTHER)
-    right = predicted == photos.labels
-    lines = ["| class | photos | right |", "|---|---:|---:|"]
-    recalls = []
-    for place, name in enumerate(FASHION_CLASSES):
-        of_class = photos.labels == place
-        if of_class.any():
-            recalls.append(right[of_class].mean())
-            lines.append(f"| {name} | {of_class.sum()} | {recalls[-1]:.1%} |")
-    low, high = wilson_interval(int(right[known].sum()), int(known.sum()))
-    apart = auroc(score[known], score[~known])
-    lines += [
-        f"| all, each class alike | {known.sum():,} | {np.mean(recalls):.1%} |",
-        f"| all | {known.sum():,} | {right[known].mean():.1%} ({low:.1%} to {high:.1%}) |",
-        "",
-        f"AUROC of the score, photos of the classes against other garments: {apart:.3f}",
-    ]
-    for name, among in (("photos of the classes", known), ("all photos", np.full(len(known), True))):
-        kept, hits = _accepted_by_others(photos, score, right, among)
-        lines.append(f"Accepted of {name}: {kept:.1%}, of these right: {hits:.1%}")
-    return "\n".join(lines)
+def learn(views: Views, photographs: Photographs, number: int, how: Learning) -> SecondPart:
+    """Let the second part learn from every fold but this one. Everything random follows from its number."""
+    torch.manual_seed(0)
+    network = SecondPart(ANSWERS, len(photographs.kind_names))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    last = [*network.answers.parameters(), *network.kinds.parameters()]
+    body = [*network.blocks.parameters(), *network.head.parameters()]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": body, "lr": how.rate},
+            {"params": last, "lr": how.head_rate, "weight_decay": how.decay},
+        ],
+        weight_decay=0.0,
+    )
+    rates = [group["lr"] for group in optimizer.param_groups]
+    weights = [*body, *last]
+    average = [weight.detach().clone() for weight in weights]
+    began = time.perf_counter()
+    for step, (maps, labels, kinds) in enumerate(_batches(views, photographs, number, how.steps)):
+        done = (step + 0.5) / how.steps
+        share = min(1.0, done / how.warmup) * (1 + np.cos(np.pi * done)) / 2
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * share
+        network.train()
+        features = F.dropout(network.features(maps), how.dropout)
+        known, kind = labels != UNKNOWN, kinds >= 0
+        loss = F.cross_entropy(network.answers(features)[known], labels[known], label_smoothing=how.smoothing)
+        if kind.any():
+            loss = loss + how.kinds * F.cross_entropy(
+                network.kinds(features)[kind], kinds[kind], label_smoothing=how.smoothing
+            )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        kept = min(how.average, (1 + step) / (10 + step))
+        torch._foreach_lerp_(average, [weight.detach() for weight in weights], 1 - kept)
+        if step % 100 == 99:
+            seconds = time.perf_counter() - began
+            print(f"fold {number}, step {step + 1}, loss {loss.item():.3f}, {seconds:.0f} s", flush=True)
+    for weight, mean in zip(weights, average, strict=True):
+        weight.data.copy_(mean)
+    network.eval()
+    return network
 
 
-def _accepted_by_others(
-    photos: Photos, score: NDArray[np.floating], right: NDArray[np.bool_], among: NDArray[np.bool_]
-) -> tuple[float, float]:
-    """The share accepted, and of these right, where each fold's threshold is chosen on the other folds."""
-    kept = np.zeros(len(score), bool)
-    for _, outside in photos.folds():
-        others = np.setdiff1d(np.flatnonzero(among), outside)
-        kept[outside] = score[outside] >= accept_at(score[others], right[others], GOAL)
-    accepted = kept & among
-    return float(kept[among].mean()), float(right[accepted].mean()) if accepted.any() else math.nan
+def _batches(
+    views: Views, photographs: Photographs, number: int, steps: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Maps, labels and kinds: of each source so many as MIX says, rare classes more often than they come."""
+    random = np.random.default_rng(number)
+    labels, kinds = photographs.labels, photographs.kinds
+    inside = photographs.learned & (photographs.fold_of() != number)
+    pools = {
+        "phone": inside & photographs.phone & (photographs.of_a_class | (labels == UNKNOWN) & (kinds >= 0)),
+        "shop": inside & ~photographs.phone & photographs.of_a_class,
+        "other": inside & (labels == OTHER),
+    }
+    places = {name: np.flatnonzero(pool) for name, pool in pools.items()}
+    chances = {name: _chances(labels[where]) for name, where in places.items()}
+    of_source = {name: np.flatnonzero(views.drawn_from == name) for name in MIX if name not in pools}
+    for _ in range(steps):
+        maps, truth, kind = [], [], []
+        for name, count in MIX.items():
+            if name in pools:
+                which = random.choice(places[name], count, p=chances[name])
+                ways = random.integers(views.ways + 1, size=count)
+                maps.append(
+                    np.stack(
+                        [
+                            views.changed[way // 2][place, way % 2]
+                            if way < views.ways
+                            else views.plain[place, random.integers(2)]
+                            for place, way in zip(which, ways, strict=True)
+                        ]
+                    )
+                )
+                truth.append(labels[which])
+                kind.append(kinds[which])
+            else:
+                which = random.choice(of_source[name], count)
+                maps.append(views.drawn[which])
+                truth.append(views.drawn_labels[which])
+                kind.append(np.full(count, -1))
+        seen = torch.from_numpy(np.concatenate(maps)).float()
+        yield (
+            seen.contiguous(memory_format=torch.channels_last),
+            torch.from_numpy(np.concatenate(truth)),
+            torch.from_numpy(np.concatenate(kind)),
+        )
 
 
-def model(making: Making, logits: NDArray[np.float32]) -> bytes:
-    """The network that learned from all photos, calibrated by what the folds answered."""
-    photos = making.photos
-    temperature = temperature_of(logits, photos.labels)
-    score = scores(softmax(logits / temperature), OTHER)
-    right = logits[:, :OTHER].argmax(1) == photos.labels
-    known = photos.labels != OTHER
-    accept = accept_at(score[known], right[known], GOAL)
+def _chances(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How often each picture is drawn: its class as often as the root of how many it has."""
+    classes = np.where(labels == UNKNOWN, ANSWERS - 1, labels)
+    counts = np.bincount(classes, minlength=ANSWERS)[classes].astype(np.float64)
+    chances = counts**-0.5
+    shares: NDArray[np.float64] = chances / chances.sum()
+    return shares
+
+
+def answered(network: SecondPart, maps: Maps) -> NDArray[np.float32]:
+    """The twelve answers as logits."""
+    with torch.inference_mode():
+        parts = [
+            network.answers(network.features(torch.from_numpy(np.array(maps[start : start + 64])).float()))
+            for start in range(0, len(maps), 64)
+        ]
+    answers: NDArray[np.float32] = torch.cat(parts).numpy()
+    return answers
+
+
+def model(making: Making, judged: Judged) -> bytes:
+    """The network that learned from all photographs and the small model as one, calibrated by the folds."""
+    photographs, known = judged.photographs, judged.photographs.of_a_class
     card = Card(
         name="photo",
         class_names=FASHION_CLASSES,
         picture=SPEC,
         rejects=REJECTS,
-        temperature=temperature,
-        accept=accept,
-        second_look=SECOND_LOOK ** (1 / temperature),  # the same doubt, after the temperature
-        usual=usual_answers(FASHION_CLASSES, logits[known, :OTHER].argmax(1), score[known] >= accept),
-        measured=(
-            {
-                "dataset": "phone photos of clothing-dataset",
-                "split": f"{FOLDS} folds by photographer",
-                "accuracy": float(right[known].mean()),
-                "interval": list(wilson_interval(int(right[known].sum()), int(known.sum()))),
-                "pictures": int(known.sum()),
-            },
+        temperature=judged.temperature,
+        accept=judged.accept,
+        second_look=SECOND_LOOK ** (1 / judged.temperature),  # the same doubt, after the temperature
+        usual=usual_answers(
+            FASHION_CLASSES, judged.logs[known].argmax(1), judged.scores[known] >= judged.accept
+        ),
+        measured=tuple(
+            _measured(judged, name, part & known)
+            for name, part in (
+                ("phone photos of clothing-dataset", photographs.phone),
+                ("pictures of demonstration shops", ~photographs.phone),
+            )
         ),
         made={
-            "recipe": "photo",
+            "recipe": NETWORK,
             "lapel": lapel.__version__,
             "seed": 0,
             "dataset": "fashion-mnist",
             "date": datetime.now(UTC).date().isoformat(),
-            "trained on": "training pictures of Fashion-MNIST and drawn shoes, laid on drawn grounds; "
-            f"{len(photos.labels):,} phone photos (clothing-dataset, CC0), "
-            f"{(~known).sum()} of them of other garments",
+            "trained on": f"ImageNet ({NETWORK}, Apache-2.0); {photographs.phone.sum():,} phone photos "
+            f"(clothing-dataset, CC0); {(photographs.learned & ~photographs.phone).sum():,} pictures of "
+            "demonstration shops (CREDITS.md names them and their licences); training pictures of "
+            "Fashion-MNIST; drawn shoes and things that are no garment",
+            "weak": "garments worn in a scene, shirts, boots, pullovers",
         },
     )
-    built = to_onnx(making.recipe, weights(making.whole().chain), card)
-    usual = [photos.pictures[::4], _prepared(making.held[0][:200]), nothings(50, SPEC.size, THIRD.seed)]
-    return quantised(built, np.concatenate(usual))
+    recipe = network_recipe(NETWORK)
+    built = to_onnx(recipe, making.fitted(WHOLE).joined(), replace(card, temperature=1.0, second_look=1.0))
+    # What the ranges of numbers are found by: photographs, garments as they are, and what is none.
+    usual = [making.pictures[:: max(1, len(photographs) // CALIBRATED)], _prepared(making.held.pictures[:60])]
+    usual.append(nothings(30, SPEC.size, 20))
+    large = onnx.load_from_string(quantised(built, np.concatenate(usual)))
+    both = joined(large, onnx.load(SHIPPED / "photo-small.onnx"), card, share=SMALL_SHARE)
+    data: bytes = both.SerializeToString(deterministic=True)
+    return data
 
 
-def _prepared(pictures: Pictures) -> Pictures:
+def _measured(judged: Judged, dataset: str, some: NDArray[np.bool_]) -> dict[str, Any]:
+    right = int(judged.right[some].sum())
+    return {
+        "dataset": dataset,
+        "split": f"{FOLDS} folds by photographer and collection",
+        "accuracy": right / int(some.sum()),
+        "interval": list(wilson_interval(right, int(some.sum()))),
+        "pictures": int(some.sum()),
+    }
+
+
+def _prepared(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey pictures as the model is given them."""
     return np.stack([read_picture(picture, SPEC) for picture in pictures])
 
 
-def _from_the_shop(
-    pictures: Pictures, labels: NDArray[np.integer], number: int
-) -> tuple[Pictures, NDArray[np.integer]]:
-    """A fifth of Fashion-MNIST's pictures, prepared: before they were made dark, they were grey on white."""
-    return _prepared(255 - pictures[number::FOLDS]), labels[number::FOLDS]
-
-
-def _channels_first(pictures: Pictures) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
-
-
-def _say(epoch: Epoch) -> None:
-    steps, held = epoch.number * EPOCH, epoch.validation_accuracy
-    now = time.strftime("%H:%M:%S")
-    print(f"  step {steps:,}, loss {epoch.loss:.3f}, validation {held:.1%}, {now}", flush=True)
-
-
-PARTS: dict[str, Callable[[Making], Seeing]] = {
-    "base": Making.base,
-    **{f"fold-{number}": partial(Making.fold, number=number) for number in range(FOLDS)},
-    "whole": Making.whole,
-}
+def credits_page(shop: Path, photographs: Photographs) -> str:
+    """Whose work the model has learned from, as a page."""
+    learned = {
+        path.parent.name for path, one in zip(photographs.paths, photographs.learned, strict=True) if one
+    }
+    with (shop / "sources.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["collection"] in learned]
+    return "\n".join(
+        [
+            "# What the model `photo` has learned from",
+            "",
+            "None of the pictures comes with Lapel; what the model learned from them does.",
+            "",
+            "- EfficientNet-Lite0, trained on ImageNet: the TPU team of Google, converted for PyTorch by ML "
+            "Illustrated (Apache-2.0)",
+            "- [clothing-dataset](https://github.com/alexeygrigorev/clothing-dataset): Alexey Grigorev and "
+            "contributors (CC0-1.0)",
+            "- [Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist): Zalando Research (MIT)",
+            "- pictures of demonstration shops, samples and sewing showcases:",
+            "",
+            "| repository | at commit | licence of the pictures |",
+            "|---|---|---|",
+            *(
+                f"| [{row['repository']}](https://github.com/{row['repository']}) | {row['commit'][:12]} "
+                f"| {row['licence']} |"
+                for row in rows
+            ),
+            "",
+        ]
+    )
 
 
 def main() -> None:
@@ -397,26 +329,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--work", type=Path, default=Path("work"), help="what was fitted is kept here")
+    parser.add_argument("wardrobe", type=Path)
+    parser.add_argument("shop", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("work"), help="what was computed is kept here")
     parser.add_argument(
-        "--fit", nargs="+", choices=PARTS, metavar="PART", help=f"only fit: {', '.join(PARTS)}"
+        "--fit", nargs="+", type=int, metavar="FOLD", help=f"only fit: 0 to {FOLDS - 1}, or {WHOLE} for all"
     )
     parser.add_argument("--folds-only", action="store_true", help="judge, and write no model")
-    parser.add_argument("--digits", metavar="FOLDER", help="MNIST, to be told apart from Fashion-MNIST")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    making = Making(Photos.read(arguments.photos), arguments.work)
+    making = Making(Photographs.read(arguments.wardrobe, arguments.shop), arguments.work)
     if arguments.fit:
-        for part in arguments.fit:
-            PARTS[part](making)
+        for number in arguments.fit:
+            making.fitted(number)
         return
-    digits = lapel.load_data(arguments.digits).train.pictures if arguments.digits else None
-    logits, findings = judged(making, digits)
-    print(told(making.photos, logits), findings.table(), sep="\n\n")
+    judged = Judged.of(making.photographs, making.unseen(), asked_small(making.photographs))
+    print(judged.table())
     if not arguments.folds_only:
-        data = model(making, logits)
+        data = model(making, judged)
         write_atomic(SHIPPED / "photo.onnx", data)
+        write_atomic(SHIPPED / "CREDITS.md", credits_page(arguments.shop, making.photographs).encode())
         print(f"\nphoto.onnx: {len(data):,} bytes")
 
 

@@ -171,7 +171,7 @@ def test_shipped_models_look_at_the_garment(model: str, count: int) -> None:
 
 def test_the_same_picture_gives_the_same_heat() -> None:
     tagger = lapel.load_tagger("photo")
-    [picture], _ = scenes(1, 64, 3)
+    [picture], _ = scenes(1, tagger.card.picture.size, 3)
     first, again = (heat_map(tagger.probabilities, picture, 3) for _ in range(2))
     assert first.fall == again.fall
     assert (first.heat == again.heat).all()

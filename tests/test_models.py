@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "models"))
 
 import backgrounds
 import fashion_mnist
-import photo
+import photo_small
 import rejection
 import robustness
 import scenes
@@ -393,7 +393,7 @@ def test_a_garment_on_another_ground() -> None:
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> photo.Photos:
+def photos(tmp_path_factory: pytest.TempPathFactory) -> photo_small.Photos:
     """Photos of seven photographers, each of two of the classes and of something else."""
     folder = tmp_path_factory.mktemp("photos")
     pictures, labels = draw(100, size=80, channels=3, style="photo", seed=5)
@@ -404,10 +404,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> photo.Photos:
             Image.fromarray(of_class[person]).save(folder / f"{person}{label}.png")
             rows.append(f"{person}{label}.png,{label},any,p{person}")
     (folder / "labels.csv").write_text("\n".join(rows))
-    return photo.Photos.read(folder)
+    return photo_small.Photos.read(folder)
 
 
-def test_no_photographer_is_on_both_sides_of_a_fold(photos: photo.Photos) -> None:
+def test_no_photographer_is_on_both_sides_of_a_fold(photos: photo_small.Photos) -> None:
     assert photos.labels.tolist() == [1, 9, scenes.OTHER] * 7
     people, judged = np.array(photos.people), []
     for learned, outside in photos.folds():
@@ -417,17 +417,17 @@ def test_no_photographer_is_on_both_sides_of_a_fold(photos: photo.Photos) -> Non
 
 
 def test_the_making_of_the_photo_model(
-    photos: photo.Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: photo_small.Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), dtype=np.uint8)
-    making = photo.Making(photos, tmp_path, quick=True)
-    logits, findings = photo.judged(making, digits)
+    making = photo_small.Making(photos, tmp_path, quick=True)
+    logits, findings = photo_small.judged(making, digits)
     assert logits.shape == (21, 12)
-    assert len(findings.apart["drawn noise"]) == photo.FOLDS
-    assert "| Trouser | 7 |" in photo.told(photos, logits)
+    assert len(findings.apart["drawn noise"]) == photo_small.FOLDS
+    assert "| Trouser | 7 |" in photo_small.told(photos, logits)
     assert "drawn noise" in findings.table()
     path = tmp_path / "photo.onnx"
-    path.write_bytes(photo.model(making, logits))
+    path.write_bytes(photo_small.model(making, logits))
     kept = ["first", "second", *(f"fold-{number}" for number in range(5)), "whole"]
     assert sorted(file.stem for file in tmp_path.glob("*.safetensors")) == sorted(kept)
     tagger = lapel.load_tagger(path)
@@ -447,13 +447,13 @@ def test_the_making_of_the_photo_model(
     def fit(*_: Any, **__: Any) -> None:
         raise AssertionError("what is kept is fitted again")
 
-    monkeypatch.setattr(photo, "fit", fit)
-    again = photo.Making(photos, tmp_path, quick=True)
-    assert photo.judged(again, None)[0] == pytest.approx(logits)
-    assert len(photo.model(again, logits)) == path.stat().st_size
+    monkeypatch.setattr(photo_small, "fit", fit)
+    again = photo_small.Making(photos, tmp_path, quick=True)
+    assert photo_small.judged(again, None)[0] == pytest.approx(logits)
+    assert len(photo_small.model(again, logits)) == path.stat().st_size
     (tmp_path / "fold-3.safetensors").unlink()
     with pytest.raises(AssertionError, match="fitted again"):
-        photo.PARTS["fold-3"](again)
+        photo_small.PARTS["fold-3"](again)
 
 
 # The model of Fashion-MNIST

@@ -11,7 +11,12 @@ from lapel.data.synthetic.draw import draw
 from lapel.picture import PictureSpec
 from lapel.tagger import Tagger, model_path, shipped_models
 
-LARGEST = {"fashion-mnist": 1_500_000, "photo": 4_000_000}  # bytes
+LARGEST = {"fashion-mnist": 1_500_000, "photo": 8_000_000, "photo-small": 2_000_000}  # bytes
+PICTURES = {
+    "fashion-mnist": PictureSpec(preparation="garment"),
+    "photo": PictureSpec(224, 3),
+    "photo-small": PictureSpec(64, 3),
+}
 
 
 @pytest.fixture(params=LARGEST)
@@ -32,9 +37,7 @@ def test_its_card_says_what_it_was_made_of(tagger: Tagger) -> None:
     assert 0 < card.temperature != 1
     assert card.made["dataset"] == "fashion-mnist"
     assert "training pictures of Fashion-MNIST" in str(card.made["trained on"])
-    assert card.picture == (
-        PictureSpec(preparation="garment") if card.name == "fashion-mnist" else PictureSpec(64, 3)
-    )
+    assert card.picture == PICTURES[card.name]
 
 
 def test_noise_is_refused(tagger: Tagger) -> None:
@@ -71,7 +74,7 @@ def test_the_model_of_fashion_mnist_is_as_good_as_it_should_be() -> None:
 def test_nothing_else_lies_beside_the_models() -> None:
     assert set(shipped_models()) == set(LARGEST)
     folder = model_path("photo").parent
-    assert {path.name for path in folder.iterdir()} == {f"{name}.onnx" for name in LARGEST}
+    assert {path.name for path in folder.iterdir()} == {f"{name}.onnx" for name in LARGEST} | {"CREDITS.md"}
 
 
 def test_drawn_photos_are_labelled_and_what_is_no_garment_refused() -> None:

@@ -18,6 +18,7 @@ from .decode import Limits, Source
 from .errors import ModelError, PictureError, did_you_mean, first_line
 from .picture import Picture, read_picture
 from .runtime import onnx_runtime
+from .wording import UNKNOWN, describe_answer, describe_doubt
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -58,27 +59,27 @@ class Tag:
 
     @property
     def label_scores(self) -> tuple[tuple[str, float], ...]:
-        """Every label with its score, the highest first: what is left of it beside a refusal."""
+        """Every label with its score, the highest first: what people are shown."""
         kept = self.score / self.confidence if self.confidence else 0.0
         return tuple((label, share * kept) for label, share in self.ranking)
 
     @property
-    def shown(self) -> tuple[tuple[str, float], ...]:
-        """Labels with the figures that people are shown: confidence where accepted, else score."""
-        return self.ranking if self.accepted else self.label_scores
+    def title(self) -> str:
+        """The label, or that it is not known."""
+        return self.label if self.accepted else UNKNOWN
 
     @property
-    def refusal(self) -> str:
+    def doubt(self) -> str:
         """Why the tag is not accepted and what comes closest, for people; empty where it is accepted."""
-        return "" if self.accepted else f"{self.reason} (closest: {self.label} {percent(self.score)})"
+        return describe_doubt(self.label, self.score, self.reason)
 
     def __str__(self) -> str:
         """The tag in words.
 
         >>> str(Tag("a.jpg", "Shirt", 0.9996, (), 0.9996)), str(Tag("b.jpg", "Shirt", 0.9, (), 0.2, "unsure"))
-        ('Shirt >99.9%', 'not accepted: unsure (closest: Shirt 20.0%)')
+        ('Shirt >99.9%', "I don't know: unsure (closest: Shirt 20.0%)")
         """
-        return f"not accepted: {self.refusal}" if self.reason else f"{self.label} {percent(self.confidence)}"
+        return describe_answer(self.label, self.score, self.reason)
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Plain data for JSON; `top` counts the labels to give, the first one included."""
@@ -236,17 +237,6 @@ class Tagger:
 
 
 _share = itemgetter(1)
-
-
-def percent(share: float) -> str:
-    """A share as people read it; rounding makes no certainty of doubt, and no nothing of little.
-
-    >>> percent(0.9996), percent(1.0), percent(0.953), percent(0.0002)
-    ('>99.9%', '100.0%', '95.3%', '<0.1%')
-    """
-    if 0.9995 <= share < 1:
-        return ">99.9%"
-    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:

@@ -10,7 +10,8 @@ from ..decode import decode, source_name
 from ..encode import image_uri, to_image
 from ..errors import PictureError
 from ..files import write_atomic
-from ..tagger import Tag, Tagger, percent
+from ..tagger import Tag, Tagger
+from ..wording import percent
 from .inputs import Photo
 from .pipeline import Row
 
@@ -89,7 +90,7 @@ class Gallery:
             pictures = escape(error.message)
         said = escape(str(row))
         words = f"<b>{said}</b>" if row.accepted else f"<mark>{said}</mark>"
-        others = ", ".join(f"{escape(label)} {percent(share)}" for label, share in row.shown[1:3])
+        others = ", ".join(f"{escape(label)} {percent(share)}" for label, share in row.label_scores[1:3])
         return (
             f"<li><figure>{pictures}</figure>{words}"
             f'<meter value="{row.score:.3f}"></meter><small>{others}</small><small>{name}</small></li>'

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import KEY, Card
+from .colour import Colour, find_colours
 from .decode import Limits, Source
 from .errors import ModelError, PictureError, did_you_mean, first_line
 from .picture import Picture, read_picture
@@ -37,7 +38,8 @@ class Tag:
     """The answer for one photo. `alternatives` are the other labels, the most probable first.
 
     `score` is the confidence, less what the network would rather refuse for a reason of its own. `reason`
-    says why the tag is not accepted; it is empty where it is.
+    says why the tag is not accepted; it is empty where it is. `colours` are those of the garment, the
+    largest first; a model that sees grey pictures knows none.
     """
 
     source: str
@@ -46,6 +48,7 @@ class Tag:
     alternatives: tuple[tuple[str, float], ...]
     score: float
     reason: str = ""
+    colours: tuple[Colour, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -92,6 +95,7 @@ class Tag:
             "accepted": self.accepted,
             "reason": self.reason or None,
             "alternatives": [{"label": label, "confidence": confidence} for label, confidence in others],
+            "colours": [colour.to_dict() for colour in self.colours],
         }
 
 
@@ -173,13 +177,20 @@ class Tagger:
         """
         if not pictures:
             return []
-        return self.tags(names, *self.answers(np.stack(pictures)))
+        stack = np.stack(pictures)
+        return self.tags(names, *self.answers(stack), find_colours(stack))
 
-    def tags(self, names: Sequence[str], probabilities: Shares, rejected: Shares) -> list[Tag]:
-        """What `answers` gave, as tags; `names` become their sources."""
+    def tags(
+        self,
+        names: Sequence[str],
+        probabilities: Shares,
+        rejected: Shares,
+        colours: Sequence[tuple[Colour, ...]],
+    ) -> list[Tag]:
+        """What `answers` and `find_colours` gave, as tags; `names` become their sources."""
         found = scores(probabilities, rejected)
         # Plain numbers from here on: Python is done with a row of them before numpy has begun.
-        rows = zip(names, probabilities.tolist(), rejected.tolist(), found.tolist(), strict=True)
+        rows = zip(names, probabilities.tolist(), rejected.tolist(), found.tolist(), colours, strict=True)
         return [self._tag(*one) for one in rows]
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> Shares:
@@ -225,10 +236,17 @@ class Tagger:
             raise ModelError("The model answers with something other than probabilities.", _HINT)
         return probabilities, rejected
 
-    def _tag(self, name: str, shares: list[float], rejected: list[float], score: float) -> Tag:
+    def _tag(
+        self,
+        name: str,
+        shares: list[float],
+        rejected: list[float],
+        score: float,
+        colours: tuple[Colour, ...],
+    ) -> Tag:
         ranking = sorted(zip(self.card.class_names, shares, strict=True), key=_share, reverse=True)
         reason = "" if score >= self.card.accept else self._reason(score, rejected)
-        return Tag(name, *ranking[0], alternatives=tuple(ranking[1:]), score=score, reason=reason)
+        return Tag(name, *ranking[0], tuple(ranking[1:]), score, reason, colours)
 
     def _reason(self, score: float, rejected: list[float]) -> str:
         """The reject that has a larger share than the best class, or that none has."""

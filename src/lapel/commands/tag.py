@@ -161,9 +161,10 @@ def _refuse_sorting_into_itself(photos: tuple[str, ...], folder: Path | None) ->
 
 def _output(tagger: Tagger, out: Path, top: int, overwrite: bool) -> Output:
     from ..tag.output import Output
-    from ..tag.rows import form_of
+    from ..tag.rows import form_of, form_of_file
 
-    return Output(out, form_of(out.suffix.lower()[1:], tagger, top), anew=overwrite)
+    form = form_of(out.suffix.lower()[1:], tagger, top) if overwrite else form_of_file(out, tagger, top)
+    return Output(out, form, anew=overwrite)
 
 
 def _rows(tagger: Tagger, catalogue: Catalogue, output: Output | None) -> Iterator[tuple[Photo, Row]]:

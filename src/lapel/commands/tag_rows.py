@@ -82,7 +82,8 @@ def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> No
             click.echo(f"{row.error.message}\n")
             continue
         said = _bars(row.label_scores[:top]) if row.accepted else [click.style(str(row), fg="yellow")]
-        lines = [source_name(row.source), "", *said]
+        dyes = [f"in {', '.join(colour.name for colour in row.colours)}"] if row.colours else []
+        lines = [source_name(row.source), "", *said, *dyes]
         if pictures:
             picture = tagger.picture(photo.source)
             click.echo(beside(draw(picture, _COLUMNS), min(_COLUMNS, picture.shape[1]), lines))

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def test_what_is_refused_is_refused_in_the_figure_and_the_gallery(
     assert words in titles
     assert run(photo, "--model", model, "--gallery", page).exit_code == 0
     text = page.read_text()
-    assert f"<mark>{words}</mark>" in text
+    assert f'<p class="doubt">{escape(words)}</p>' in text
     assert "50.0%" not in text
 
 

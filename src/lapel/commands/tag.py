@@ -71,7 +71,7 @@ _BLOCK = 1000  # rows of a table
     "--gallery",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="A page of the photos and what the model saw of them, those not accepted first.",
+    help="A page of the photos to look through and to filter, those not accepted first.",
 )
 @click.pass_context
 def tag(

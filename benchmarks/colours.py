@@ -2,9 +2,10 @@
 
     python benchmarks/colours.py [FOLDER]
 
-Drawn garments of known dye, laid on grounds of other colours, plain, shaded and striped; and, where FOLDER holds
-them, photographs whose colours somebody judged by eye. colours.csv lists their files, the names that were thought
-right for the main colour before any answer was seen, and whether a photo served to tune or only to judge.
+Drawn garments of known dye, laid on grounds of other colours, plain, shaded and striped; and, where FOLDER
+holds them, photographs whose colours somebody judged by eye. colours.csv lists their files, the names that
+were thought right for the main colour before any answer was seen, and whether a photo served to tune or only
+to judge.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from made_runs import NAMES, made_answers, made_dataset, made_run
 
 from lapel.cli import lapel
-from lapel.commands.evaluation import _print_report
+from lapel.commands.reports import print_report
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, ModelError, RunError
 from lapel.evaluation import Report, evaluate, judge
@@ -164,7 +164,7 @@ def test_a_class_name_is_never_markup_on_the_terminal(capsys: pytest.CaptureFixt
     names = ("[red]a[/red]", "[/]", "c", "d")
     labels = np.arange(80) % 4
     report = judge(made_answers(labels, 4), labels, names, split="test", dataset="[b]rows")
-    _print_report(report)
+    print_report(report)
     printed = capsys.readouterr().out
     for name in (*names, "[b]rows"):
         assert name in printed

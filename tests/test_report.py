@@ -329,14 +329,6 @@ def test_right_and_wrong_differ_for_the_colour_blind() -> None:
     assert wrong[:2].mean() - wrong[2] > 0.3
 
 
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [(0, "0 %"), (0.002, "<1 %"), (0.914, "91 %"), (0.9996, ">99 %"), (1.0, "100 %")],
-)
-def test_a_share_is_never_rounded_up_to_certainty(share: float, words: str) -> None:
-    assert style.percent(share) == words
-
-
 @pytest.mark.parametrize(("module", "title"), [("matplotlib", "matplotlib"), ("jinja2", "Jinja2")])
 def test_what_is_not_installed_is_named(
     module: str, title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

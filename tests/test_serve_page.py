@@ -21,6 +21,7 @@ from service import Service
 import lapel
 from lapel.data.synthetic.draw import draw
 from lapel.tagger import Tagger
+from lapel.wording import percent
 
 api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 pytest.importorskip("httptools", reason="needs the extra: serve")
@@ -190,8 +191,8 @@ def test_a_photo_gets_its_label(visit: Callable[..., Any]) -> None:
     expect(card.get_by_role("heading")).to_have_text(tag.label)
     rows = card.locator(".bars li").all_inner_texts()
     assert [row.split("\n")[0] for row in rows] == [label for label, _ in tag.ranking[:3]]
-    shown = "over 99%" if tag.confidence > 0.99 else f"{tag.confidence:.0%}"
-    assert shown.replace("%", "\u00a0%") in rows[0]
+    scores = [percent(score) for _, score in tag.label_scores[:3]]
+    assert [row.split()[-1] for row in rows] == scores
     seen = card.get_by_alt_text("The picture as the model saw it")
     png = from_url(seen.get_attribute("src"))
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), tagger().picture(file["buffer"]))
@@ -211,11 +212,11 @@ def test_many_photos_go_a_few_at_a_time_and_a_bad_one_says_what_is_wrong(visit: 
     expect(bad).to_contain_text("Not a picture of a known format; it looks like text.")
     expect(bad).to_contain_text("Known formats: JPEG")
     doubted = cards[labels.index(UNKNOWN)]
-    leaning = tagger().tag(files[labels.index(UNKNOWN)]["buffer"]).label
-    # What it says agrees with the shares below it, of which the first may be large.
-    expect(doubted.locator(".verdict")).to_contain_text(f"Looks like {leaning}, but ")
-    expect(doubted.locator(".verdict")).to_contain_text("Among the labels I know:")
-    expect(doubted.locator(".bars li").first).to_contain_text(leaning)
+    # The page says what the command line says, and the number below agrees with it.
+    tag = tagger().tag(files[labels.index(UNKNOWN)]["buffer"])
+    said = f"{UNKNOWN}: {doubted.locator('.verdict').inner_text()}"
+    assert said.replace("’", "'") == str(tag)
+    expect(doubted.locator(".bars li").first).to_contain_text(percent(tag.score))
     sizes = page.evaluate("asked.map(({ files }) => files.length)")
     assert (sum(sizes), max(sizes), page.evaluate("mostUnderWay")) == (31, 6, 2)
 
@@ -418,7 +419,7 @@ def test_another_model_is_asked_about_all_photos_and_tells_of_itself(visit: Call
         "phone photos",
         f"{measured['accuracy']:.1%} of {measured['pictures']:,} pictures".replace("%", "\u00a0%"),
         " to ".join(f"{100 * bound:.1f}" for bound in measured["interval"]),
-        f"below {card.accept:.0%}".replace("%", "\u00a0%"),
+        f"below {percent(card.accept)}",
     ):
         expect(about).to_contain_text(fact)
     page.keyboard.press("Escape")

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_the_table(catalogue: Path, model: Path) -> None:
     result = run(catalogue / "a.PNG", catalogue / "b.png", "--model", model)
     assert result.exit_code == 0
     head, first, second = result.stdout.splitlines()
-    assert head.split() == ["file", "label", "confidence", "alternatives"]
+    assert head.split() == ["file", "label", "score", "alternatives"]
     assert first.split() == [
         *str(catalogue / "a.PNG").split(),
         "right",
@@ -196,12 +197,12 @@ def test_a_tag_that_is_not_accepted_shows_its_reason(tmp_path: Path) -> None:
     for tag, line, reason in zip(tags[1:], (refused, unsure), ("no garment found", "unsure"), strict=True):
         assert tag.score < tag.confidence == pytest.approx(0.5)
         left = f"{tag.score:.1%}"
-        assert re.search(rf"{reason} \(closest: left {left}\) +right {left}$", line)
+        assert re.search(rf"I don't know: {reason} \(closest: left {left}\) +right {left}$", line)
     shown = run(*photos, "--model", model, "--show").stdout
     assert shown.count("█") == 24
     for photo, tag in zip(photos[1:], tags[1:], strict=True):
         assert f"{photo}\n\n{tag}\n" in shown
-        assert str(tag).startswith(f"not accepted: {tag.reason} (closest: left ")
+        assert str(tag).startswith(f"I don't know: {tag.reason} (closest: left ")
     assert str(tags[0]) == "left 99.8%"
 
 
@@ -228,13 +229,13 @@ def test_what_is_refused_is_refused_in_the_figure_and_the_gallery(
     assert words in titles
     assert run(photo, "--model", model, "--gallery", page).exit_code == 0
     text = page.read_text()
-    assert f"<mark>{words}</mark>" in text
+    assert f'<p class="doubt">{escape(words)}</p>' in text
     assert "50.0%" not in text
 
 
 def test_doubt_is_never_rounded_to_certainty() -> None:
     tag = Tag("a.jpg", "T-shirt/top", 0.9996, (("Bag", 0.0004),), 0.9996, "unsure")
-    assert str(tag) == "not accepted: unsure (closest: T-shirt/top >99.9%)"
+    assert str(tag) == "I don't know: unsure (closest: T-shirt/top >99.9%)"
     assert str(replace(tag, reason="")) == "T-shirt/top >99.9%"
     assert str(replace(tag, confidence=1.0, score=1.0, reason="")) == "T-shirt/top 100.0%"
 

@@ -90,6 +90,7 @@ def test_a_tag_as_plain_data(tagger: Tagger) -> None:
         "accepted": True,
         "reason": None,
         "alternatives": [{"label": "nothing", "confidence": tag.alternatives[0][1]}],
+        "colours": [],
     }
     assert len(tag.to_dict()["alternatives"]) == 2
     assert tag.to_dict(top=1)["alternatives"] == []

@@ -26,6 +26,7 @@ _HOMES = {
     "Untagged": "tagger",
     "compare": "comparison",
     "evaluate": "evaluation",
+    "evaluate_photos": "photo_evaluation",
     "export": "exporting",
     "import_model": "importing",
     "list_runs": "runs",
@@ -51,6 +52,7 @@ __all__ = [
     "Untagged",
     "compare",
     "evaluate",
+    "evaluate_photos",
     "export",
     "import_model",
     "list_runs",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .exporting import export
     from .importing import import_model
+    from .photo_evaluation import evaluate_photos
     from .picture import PictureSpec
     from .recipes.load import load_recipe
     from .report.page import write_report

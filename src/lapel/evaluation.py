@@ -19,6 +19,46 @@ from .tagger import Tagger, load_tagger, shipped_models
 _BATCH = 256  # pictures handed to a model at once
 
 
+@dataclass(frozen=True)
+class PhotoFigures:
+    """Figures of labelled photos: all, those of one class, or those of one group.
+
+    `pictures` are of the model's classes, `others` are not. A share of nothing is None; intervals are 95 %,
+    Wilson's score.
+    """
+
+    name: str
+    pictures: int
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    classes: int  # of which there are pictures
+    balanced_accuracy: float | None  # each of these classes alike
+    accepted: float | None
+    accepted_interval: tuple[float, float] | None
+    accepted_accuracy: float | None  # of those that are accepted
+    accepted_accuracy_interval: tuple[float, float] | None
+    others: int
+    others_accepted: float | None
+    others_accepted_interval: tuple[float, float] | None
+    auroc: float | None  # how well the score tells the classes from other things
+
+
+@dataclass(frozen=True)
+class Photos:
+    """What a report says beyond the classes, of somebody's own labelled photos."""
+
+    all: PhotoFigures
+    classes: tuple[PhotoFigures, ...]  # those that occur
+    by: str | None  # the column that the groups are of
+    groups: tuple[PhotoFigures, ...]
+    worst: str | None  # the group with the least accuracy, of those that are large enough
+    worst_accepted: str | None  # the same among accepted
+    others: tuple[tuple[str, int, int], ...]  # other things: label, photos, accepted
+    near: tuple[tuple[str, str], ...]  # of them: labels that are almost the name of a class, and that name
+    unread: int  # photos that could not be read, which no figure counts
+    unread_first: tuple[str, ...]  # why, of the first ones
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """What was found when a run or a model was judged on one split of a dataset."""
@@ -42,6 +82,7 @@ class Report:
     confusion: tuple[tuple[int, ...], ...]  # row: actual class, column: predicted class
     confusions: tuple[metrics.Confusion, ...]  # the most frequent first
     test_looks: int | None  # at the test pictures, this one included; None: a model does not count them
+    photos: Photos | None = None  # of somebody's own labelled photos
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -161,12 +202,12 @@ def answers_of(tagger: Tagger, held: Split, dataset: Dataset) -> metrics.Probabi
         )
     order = [names.index(name) for name in dataset.class_names]
     starts = range(0, len(held), _BATCH)
-    parts = [tagger.probabilities(_fitting(tagger, held.pictures[at : at + _BATCH])) for at in starts]
+    parts = [tagger.probabilities(fitting(tagger, held.pictures[at : at + _BATCH])) for at in starts]
     return np.concatenate(parts)[:, order]
 
 
-def _fitting(tagger: Tagger, pictures: Pictures) -> Pictures:
-    """The pictures as they are where the model takes such ones, else as it would see photos."""
+def fitting(tagger: Tagger, pictures: Pictures) -> Pictures:
+    """Pictures as they are where the model takes such ones, else as it would see photos."""
     if pictures.shape[1:] == tagger.card.picture.shape:
         return pictures
     return np.stack([tagger.picture(picture) for picture in pictures])

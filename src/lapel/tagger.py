@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import KEY, Card
+from .colour import Colour, find_colours
 from .decode import Limits, Source
 from .errors import ModelError, PictureError, did_you_mean, first_line
 from .picture import Picture, read_picture
 from .runtime import onnx_runtime
+from .wording import UNKNOWN, describe_answer, describe_doubt
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -36,7 +38,8 @@ class Tag:
     """The answer for one photo. `alternatives` are the other labels, the most probable first.
 
     `score` is the confidence, less what the network would rather refuse for a reason of its own. `reason`
-    says why the tag is not accepted; it is empty where it is.
+    says why the tag is not accepted; it is empty where it is. `colours` are those of the garment, the
+    largest first; a model that sees grey pictures knows none.
     """
 
     source: str
@@ -45,6 +48,7 @@ class Tag:
     alternatives: tuple[tuple[str, float], ...]
     score: float
     reason: str = ""
+    colours: tuple[Colour, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -58,27 +62,27 @@ class Tag:
 
     @property
     def label_scores(self) -> tuple[tuple[str, float], ...]:
-        """Every label with its score, the highest first: what is left of it beside a refusal."""
+        """Every label with its score, the highest first: what people are shown."""
         kept = self.score / self.confidence if self.confidence else 0.0
         return tuple((label, share * kept) for label, share in self.ranking)
 
     @property
-    def shown(self) -> tuple[tuple[str, float], ...]:
-        """Labels with the figures that people are shown: confidence where accepted, else score."""
-        return self.ranking if self.accepted else self.label_scores
+    def title(self) -> str:
+        """The label, or that it is not known."""
+        return self.label if self.accepted else UNKNOWN
 
     @property
-    def refusal(self) -> str:
+    def doubt(self) -> str:
         """Why the tag is not accepted and what comes closest, for people; empty where it is accepted."""
-        return "" if self.accepted else f"{self.reason} (closest: {self.label} {percent(self.score)})"
+        return describe_doubt(self.label, self.score, self.reason)
 
     def __str__(self) -> str:
         """The tag in words.
 
         >>> str(Tag("a.jpg", "Shirt", 0.9996, (), 0.9996)), str(Tag("b.jpg", "Shirt", 0.9, (), 0.2, "unsure"))
-        ('Shirt >99.9%', 'not accepted: unsure (closest: Shirt 20.0%)')
+        ('Shirt >99.9%', "I don't know: unsure (closest: Shirt 20.0%)")
         """
-        return f"not accepted: {self.refusal}" if self.reason else f"{self.label} {percent(self.confidence)}"
+        return describe_answer(self.label, self.score, self.reason)
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Plain data for JSON; `top` counts the labels to give, the first one included."""
@@ -91,6 +95,7 @@ class Tag:
             "accepted": self.accepted,
             "reason": self.reason or None,
             "alternatives": [{"label": label, "confidence": confidence} for label, confidence in others],
+            "colours": [colour.to_dict() for colour in self.colours],
         }
 
 
@@ -172,13 +177,20 @@ class Tagger:
         """
         if not pictures:
             return []
-        return self.tags(names, *self.answers(np.stack(pictures)))
+        stack = np.stack(pictures)
+        return self.tags(names, *self.answers(stack), find_colours(stack))
 
-    def tags(self, names: Sequence[str], probabilities: Shares, rejected: Shares) -> list[Tag]:
-        """What `answers` gave, as tags; `names` become their sources."""
+    def tags(
+        self,
+        names: Sequence[str],
+        probabilities: Shares,
+        rejected: Shares,
+        colours: Sequence[tuple[Colour, ...]],
+    ) -> list[Tag]:
+        """What `answers` and `find_colours` gave, as tags; `names` become their sources."""
         found = scores(probabilities, rejected)
         # Plain numbers from here on: Python is done with a row of them before numpy has begun.
-        rows = zip(names, probabilities.tolist(), rejected.tolist(), found.tolist(), strict=True)
+        rows = zip(names, probabilities.tolist(), rejected.tolist(), found.tolist(), colours, strict=True)
         return [self._tag(*one) for one in rows]
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> Shares:
@@ -224,10 +236,17 @@ class Tagger:
             raise ModelError("The model answers with something other than probabilities.", _HINT)
         return probabilities, rejected
 
-    def _tag(self, name: str, shares: list[float], rejected: list[float], score: float) -> Tag:
+    def _tag(
+        self,
+        name: str,
+        shares: list[float],
+        rejected: list[float],
+        score: float,
+        colours: tuple[Colour, ...],
+    ) -> Tag:
         ranking = sorted(zip(self.card.class_names, shares, strict=True), key=_share, reverse=True)
         reason = "" if score >= self.card.accept else self._reason(score, rejected)
-        return Tag(name, *ranking[0], alternatives=tuple(ranking[1:]), score=score, reason=reason)
+        return Tag(name, *ranking[0], tuple(ranking[1:]), score, reason, colours)
 
     def _reason(self, score: float, rejected: list[float]) -> str:
         """The reject that has a larger share than the best class, or that none has."""
@@ -236,17 +255,6 @@ class Tagger:
 
 
 _share = itemgetter(1)
-
-
-def percent(share: float) -> str:
-    """A share as people read it; rounding makes no certainty of doubt, and no nothing of little.
-
-    >>> percent(0.9996), percent(1.0), percent(0.953), percent(0.0002)
-    ('>99.9%', '100.0%', '95.3%', '<0.1%')
-    """
-    if 0.9995 <= share < 1:
-        return ">99.9%"
-    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def scores(probabilities: Shares, rejected: Shares) -> NDArray[np.float64]:

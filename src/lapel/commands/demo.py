@@ -84,13 +84,14 @@ def _next_commands(made: Demo) -> list[tuple[str, str]]:
 
 
 def _show(made: Demo) -> None:
-    from ..tagger import load_tagger, percent
+    from ..tagger import load_tagger
     from ..terminal import beside, can_draw, draw
+    from ..wording import percent
 
     pictures = can_draw(sys.stdout, os.environ)
     tagger = load_tagger(made.model)
     for tag, actual, path in made.tags:
-        others = ", ".join(f"{label} {percent(share)}" for label, share in tag.shown[1:3])
+        others = ", ".join(f"{label} {percent(share)}" for label, share in tag.label_scores[1:3])
         wrong = "  (wrong)" if tag.accepted and tag.label != actual else ""
         lines = [f"{path.name}: {tag}{wrong}", f"  actually {actual}; then {others}"]
         if pictures:

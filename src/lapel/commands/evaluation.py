@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import refuse_together
-from .tables import Column, print_pairs, print_table
+from .reports import print_report
+from .tables import Column, print_table
 
 if TYPE_CHECKING:
     from ..comparison import Comparison, Row
+    from ..data import Progress
+    from ..data.dataset import Dataset
     from ..evaluation import Report
+    from ..tagger import Tagger
 
 
 @click.command(epilog="Example: lapel evaluate cnn-1 --test")
 @click.argument("run", metavar="RUN|STUDY|MODEL")
 @click.option("--test", is_flag=True, help="Look at the test pictures; a run remembers every look.")
 @click.option(
-    "--data", help="For a model: the dataset to judge it on  [default: that of its card, or fashion-mnist]"
+    "--data",
+    metavar="NAME|FOLDER|FILE",
+    help="For a model: what to judge it on. A folder with a folder of photos per label, or a CSV table with "
+    "the columns file and label, may have some of its classes only, and other things  "
+    "[default: the dataset of its card, or fashion-mnist]",
 )
+@click.option("--by", metavar="COLUMN", help="Of a CSV table: figures for each value of this column, too.")
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 @click.option(
     "--report",
@@ -31,23 +40,31 @@ if TYPE_CHECKING:
 )
 @click.option("--no-report", is_flag=True, help="Judge only; write no page and no figures.")
 def evaluate(
-    run: str, test: bool, data: str | None, as_json: bool, folder: Path | None, no_report: bool
+    run: str,
+    test: bool,
+    data: str | None,
+    by: str | None,
+    as_json: bool,
+    folder: Path | None,
+    no_report: bool,
 ) -> None:
     """Judge a run, a study or a model (by name or path) on validation pictures, and write its report.
 
     Choose between runs by these. The test pictures are for the last look only. A model that was trained
     elsewhere may have learned from the validation pictures too; only --test says how good it is.
+
+    Photos of your own with labels of your own (--data) say how a model does on what you have. All of them are
+    judged, in the way that `lapel tag` goes; what is none of the model's classes, it should not accept.
     """
     refuse_together({"--report": folder, "--no-report": no_report})
     from rich.console import Console
 
-    from ..data import load_data
     from ..evaluation import evaluate as judge
     from ..evaluation import is_model
     from ..runs import Run, dataset_of, open_run
     from ..splits import dataset_of_model
     from ..study import is_study
-    from ..tagger import load_tagger
+    from ..tagger import Tagger, load_tagger
 
     if is_study(run):
         refuse_together({"STUDY": True, "--test": test, "--data": data, "--report": folder})
@@ -56,6 +73,12 @@ def evaluate(
     judged = load_tagger(run) if is_model(run) else open_run(run)
     if isinstance(judged, Run) and data is not None:
         raise click.UsageError("--data goes with a model; a run is judged on its own data.")
+    if isinstance(judged, Tagger) and data is not None and _is_own_photos(judged, data):
+        report, page = _judge_photos(judged, data, by, test, folder)
+        _show(report, page, as_json)
+        return
+    if by is not None:
+        raise click.UsageError("--by goes with --data TABLE.csv, a table of labelled photos.")
     with Console(stderr=True).status("reading the pictures") as status:
 
         def progress(what: str, _done: int, _total: int | None) -> None:
@@ -64,7 +87,7 @@ def evaluate(
         if isinstance(judged, Run):
             dataset = dataset_of(judged, progress)
         else:
-            dataset = load_data(data, progress=progress) if data else dataset_of_model(judged, progress)
+            dataset = _dataset(judged, data, progress) if data else dataset_of_model(judged, progress)
         status.update("judging")
         report = judge(judged, split="test" if test else "validation", dataset=dataset)
         page = None
@@ -73,10 +96,61 @@ def evaluate(
 
             status.update("writing the report")
             page = write_report(judged, report, dataset, folder)
+    _show(report, page, as_json)
+
+
+def _is_own_photos(tagger: Tagger, data: str) -> bool:
+    """Whether all of these photos may be judged: labelled ones that the model was not made of."""
+    from ..data.registry import CATALOG
+    from ..photo_labels import holds_photos
+
+    path = Path(data).expanduser()
+    # Of what it was trained on, only the pictures that were held out say anything.
+    return (
+        data not in CATALOG and holds_photos(path) and tagger.card.made.get("dataset") != path.resolve().name
+    )
+
+
+def _dataset(tagger: Tagger, data: str, progress: Progress) -> Dataset:
+    """The dataset of a name or a path; photos become the pictures that the model sees."""
+    from ..data import load_data
+    from ..photo_labels import holds_photos
+
+    picture = tagger.card.picture if holds_photos(Path(data).expanduser()) else None
+    return load_data(data, picture=picture, progress=progress)
+
+
+def _judge_photos(
+    tagger: Tagger, data: str, by: str | None, test: bool, folder: Path | None
+) -> tuple[Report, Path | None]:
+    """Judge a model on somebody's own photos, and write the report where asked."""
+    from rich.console import Console
+
+    from ..photo_evaluation import judge_answers, write_photo_report
+
+    with Console(stderr=True).status("reading the photos") as status:
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            status.update(f"{what} {done:,} of {total:,}" if total else what)
+
+        report, answers = judge_answers(tagger, Path(data).expanduser(), by=by, test=test, progress=progress)
+        if folder is None:
+            return report, None
+        status.update("writing the report")
+        return report, write_photo_report(tagger, report, answers, folder)
+
+
+def _show(report: Report, page: Path | None, as_json: bool) -> None:
+    if report.photos:
+        for label, name in report.photos.near:
+            click.echo(f'The label "{label}" counts as other things. If it is {name}, rename it.', err=True)
+        if report.photos.unread:
+            first = report.photos.unread_first[0]
+            click.echo(f"{report.photos.unread:,} could not be read; the first: {first}", err=True)
     if as_json:
         click.echo(report.to_json())
     else:
-        _print_report(report)
+        print_report(report)
     if page:
         click.echo(f"Report: {page}", err=as_json)
 
@@ -135,7 +209,7 @@ def _evaluate_study(name: str, *, as_json: bool) -> None:
         [[report.run, f"{report.accuracy:.2%}", f"{report.pictures:,}"] for report in found.folds],
     )
     click.echo(f"\n{found.mean:.2%} on average over {len(found.folds)} folds, ± {found.spread:.2%}\n")
-    _print_report(found.pooled)
+    print_report(found.pooled)
     click.echo("Each picture once, answered by the run that has not learned from it:")
     names = [str(number) for number in range(1, len(found.pooled.class_names) + 1)]
     print_table(
@@ -145,42 +219,6 @@ def _evaluate_study(name: str, *, as_json: bool) -> None:
             for number, name, row in zip(names, found.pooled.class_names, found.pooled.confusion, strict=True)
         ],
     )
-
-
-def _print_report(report: Report) -> None:
-    low, high = report.interval
-    looks = {0: "never", 1: "once"}.get(report.test_looks or 0, f"{report.test_looks} times")
-    click.echo(f"{report.run}: {report.pictures:,} {report.split} pictures of {report.dataset}")
-    pairs = [
-        ("accuracy", f"{report.accuracy:.2%}"),
-        ("95 % interval", f"{low:.2%} to {high:.2%}"),
-        ("balanced accuracy", f"{report.balanced_accuracy:.2%}"),
-        ("calibration error", f"{report.calibration_error:.2%}"),
-        ("loss", f"{report.loss:.4f}"),
-    ]
-    if report.test_looks is not None:
-        pairs.append(("test set looked at", looks))
-    print_pairs(pairs)
-    click.echo()
-    shares = [(Column(title, number=True)) for title in ("precision", "recall", "F1")]
-    print_table(
-        [Column("class"), *shares, Column("pictures", rank=1, number=True)],
-        [
-            [one.name, f"{one.precision:.1%}", f"{one.recall:.1%}", f"{one.f1:.1%}", f"{one.support:,}"]
-            for one in report.per_class
-        ],
-    )
-    click.echo()
-    if report.confusions:
-        numbers = [Column("pictures", number=True), Column("of the class", rank=1, number=True)]
-        print_table(
-            [Column("actual"), Column("taken for"), *numbers],
-            [
-                [pair.actual, pair.predicted, f"{pair.count:,}", f"{pair.share:.1%}"]
-                for pair in report.confusions
-            ],
-        )
-        click.echo()
 
 
 def _print_comparison(comparison: Comparison) -> None:

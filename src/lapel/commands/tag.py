@@ -71,7 +71,7 @@ _BLOCK = 1000  # rows of a table
     "--gallery",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="A page of the photos and what the model saw of them, those not accepted first.",
+    help="A page of the photos to look through and to filter, those not accepted first.",
 )
 @click.pass_context
 def tag(
@@ -161,9 +161,10 @@ def _refuse_sorting_into_itself(photos: tuple[str, ...], folder: Path | None) ->
 
 def _output(tagger: Tagger, out: Path, top: int, overwrite: bool) -> Output:
     from ..tag.output import Output
-    from ..tag.rows import form_of
+    from ..tag.rows import form_of, form_of_file
 
-    return Output(out, form_of(out.suffix.lower()[1:], tagger, top), anew=overwrite)
+    form = form_of(out.suffix.lower()[1:], tagger, top) if overwrite else form_of_file(out, tagger, top)
+    return Output(out, form, anew=overwrite)
 
 
 def _rows(tagger: Tagger, catalogue: Catalogue, output: Output | None) -> Iterator[tuple[Photo, Row]]:

@@ -41,7 +41,7 @@ def print_rows(tagger: Tagger, rows: Iterable[Row], form: str, top: int) -> None
 
 def print_tags(rows: Iterable[Row], top: int) -> None:
     """Print rows for people."""
-    columns = [Column("file"), Column("label", sentence=True), Column("confidence", number=True)]
+    columns = [Column("file"), Column("label", sentence=True), Column("score", number=True)]
     if top > 1:
         columns.append(Column("alternatives", rank=1, sentence=True))
     print_table(columns, [_cells(row, top)[: len(columns)] for row in rows])
@@ -51,22 +51,23 @@ def _cells(row: Row, top: int) -> list[str | Text]:
     from rich.text import Text
 
     from ..decode import source_name
-    from ..tagger import Untagged, percent
+    from ..tagger import Untagged
+    from ..wording import percent
 
     name = source_name(row.source)
     if isinstance(row, Untagged):
         reason = row.error.message.removeprefix(f"{name}: ")
         return [name, Text(f"not read: {reason}", style="red"), "", ""]
-    others = ", ".join(f"{label} {percent(share)}" for label, share in row.shown[1:top])
+    others = ", ".join(f"{label} {percent(share)}" for label, share in row.label_scores[1:top])
     if row.accepted:
-        return [name, Text(row.label, style="bold"), percent(row.confidence), others]
-    return [name, Text(row.refusal, style="yellow"), "", others]
+        return [name, Text(row.label, style="bold"), percent(row.score), others]
+    return [name, Text(str(row), style="yellow"), "", others]
 
 
 def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> None:
-    """Print bars of the confidence in each label, beside the picture where the terminal can draw it.
+    """Print bars of the score of each label, beside the picture where the terminal can draw it.
 
-    In place of the bars stands the refusal where the tag is not accepted.
+    In place of the bars stands the doubt where the tag is not accepted.
     """
     from ..decode import source_name
     from ..tagger import Untagged
@@ -80,8 +81,9 @@ def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> No
             assert isinstance(row, Untagged)
             click.echo(f"{row.error.message}\n")
             continue
-        said = _bars(row.ranking[:top]) if row.accepted else [click.style(str(row), fg="yellow")]
-        lines = [source_name(row.source), "", *said]
+        said = _bars(row.label_scores[:top]) if row.accepted else [click.style(str(row), fg="yellow")]
+        dyes = [f"in {', '.join(colour.name for colour in row.colours)}"] if row.colours else []
+        lines = [source_name(row.source), "", *said, *dyes]
         if pictures:
             picture = tagger.picture(photo.source)
             click.echo(beside(draw(picture, _COLUMNS), min(_COLUMNS, picture.shape[1]), lines))
@@ -91,7 +93,7 @@ def show_rows(tagger: Tagger, rows: Iterable[tuple[Photo, Row]], top: int) -> No
 
 
 def _bars(ranking: tuple[tuple[str, float], ...]) -> list[str]:
-    from ..tagger import percent
+    from ..wording import percent
 
     width = max(len(label) for label, _ in ranking)
     return [f"{label:<{width}}  {percent(share):>6}  {'█' * round(share * _BAR)}" for label, share in ranking]
@@ -104,6 +106,6 @@ def draw_figure(tagger: Tagger, file: Path, out: Path, top: int) -> None:
     from ..report.style import png
 
     answer = tagger.tag(file)
-    refusal = "" if answer.accepted else str(answer)
-    write_atomic(out, png(tag_figure(tagger.picture(file), answer.shown[:top], refusal)))
+    doubt = "" if answer.accepted else str(answer)
+    write_atomic(out, png(tag_figure(tagger.picture(file), answer.label_scores[:top], doubt)))
     click.echo(out)

@@ -1,28 +1,22 @@
-// How a tag is told: in words, and as measuring tapes.
+// How a tag is told: in the words of wording.py, and as measuring tapes. Its number is the score.
 
 import { make } from "./dom.js";
-
-const DOUBTS = {
-	unsure: "I am not sure enough",
-	"not one of the classes": "it may be something I have no label for",
-	"no garment found": "I see no garment in this picture",
-};
 
 export const UNKNOWN = "I don’t know";
 
 /** What a tag says in a word or three. */
 export const saying = (tag) => (tag.accepted ? tag.label : UNKNOWN);
 
-/** What a tag that is not accepted leans to, and why it is not; nothing where it is. The shares follow, and they compare labels only. */
-export function reasonOf({ accepted, label, reason }) {
-	return accepted ? "" : `Looks like ${label}, but ${DOUBTS[reason] ?? reason}. Among the labels I know:`;
+/** Why a tag is not accepted and what comes closest; nothing where it is accepted. */
+export function reasonOf({ accepted, label, reason, score }) {
+	return accepted ? "" : `${reason} (closest: ${label} ${percent(score)})`;
 }
 
 /** A share as people read it; a little doubt never becomes certainty. */
 export function percent(share) {
-	if (share > 0.99 && share < 1) return "over 99\u00a0%";
-	if (share > 0 && share < 0.01) return "under 1\u00a0%";
-	return `${Math.round(share * 100)}\u00a0%`;
+	if (share >= 0.9995 && share < 1) return ">99.9%";
+	if (share > 0 && share < 0.0005) return "<0.1%";
+	return `${(100 * share).toFixed(1)}%`;
 }
 
 /** Rolls a measuring tape out as far as the share. */
@@ -31,11 +25,12 @@ export function measure(tape, share) {
 	return tape;
 }
 
-/** The labels of a tag with their shares. */
+/** The labels of a tag with their scores: what is left of the confidence beside all that the model would rather refuse. */
 export function bars(tag) {
+	const kept = tag.confidence ? tag.score / tag.confidence : 0;
 	const rows = [tag, ...tag.alternatives].map(({ label, confidence }) => {
-		const tape = measure(make("span", { className: "tape", ariaHidden: "true" }), confidence);
-		return make("li", {}, make("span", {}, label), " ", make("span", { className: "share" }, percent(confidence)), tape);
+		const tape = measure(make("span", { className: "tape", ariaHidden: "true" }), confidence * kept);
+		return make("li", {}, make("span", {}, label), " ", make("span", { className: "share" }, percent(confidence * kept)), tape);
 	});
 	return make("ol", { className: "bars" }, ...rows);
 }

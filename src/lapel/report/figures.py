@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
-from .style import INK, LINE, LINES, MUTED, PAPER, RIGHT, WRONG, drawing, percent, plain
+from ..tagger import Tag
+from ..wording import percent
+from .style import INK, LINE, LINES, MUTED, PAPER, RIGHT, WRONG, drawing, plain
 from .tiles import Tile, mosaic, show
 
 if TYPE_CHECKING:
@@ -112,15 +114,30 @@ def predictions(
     pictures: Pictures, labels: Labels, probabilities: metrics.Probabilities, class_names: Sequence[str]
 ) -> Figure:
     """Each picture with its actual and its predicted class and the confidence; wrong ones in another hue."""
+    return tags(pictures, [class_names[label] for label in labels], plain_tags(probabilities, class_names))
+
+
+@drawing()
+def tags(pictures: Pictures, actual: Sequence[str], answers: Sequence[Tag]) -> Figure:
+    """Each picture with what it is and what was answered; wrong answers in another hue, doubt in grey."""
     tiles = []
-    for picture, label, row in zip(pictures, labels, probabilities, strict=True):
-        guess = int(row.argmax())
-        right = guess == label
-        hue = RIGHT if right else WRONG
-        answer = f"{plain(class_names[guess], 14)} {percent(float(row[guess]))}"
-        truth = f"{'✓' if right else '✗'} is {plain(class_names[label], 15)}"
-        tiles.append(Tile(picture, ((answer, hue), (truth, MUTED)), float(row[guess]), hue))
+    for picture, name, tag in zip(pictures, actual, answers, strict=True):
+        right = name == tag.label
+        hue = MUTED if not tag.accepted else RIGHT if right else WRONG
+        answer = f"{plain(tag.label, 14)} {percent(tag.score)}" if tag.accepted else tag.title
+        mark = "–" if not tag.accepted else "✓" if right else "✗"
+        bar = tag.score if tag.accepted else None
+        tiles.append(Tile(picture, ((answer, hue), (f"{mark} is {plain(name, 15)}", MUTED)), bar, hue))
     return mosaic(tiles)
+
+
+def plain_tags(probabilities: metrics.Probabilities, class_names: Sequence[str]) -> list[Tag]:
+    """The answers of a network that never doubts: the best class of each row, its confidence as its score."""
+    best = probabilities.argmax(axis=1)
+    return [
+        Tag("", class_names[guess], float(row[guess]), (), float(row[guess]))
+        for guess, row in zip(best, probabilities, strict=True)
+    ]
 
 
 def worst_mistakes(
@@ -159,10 +176,10 @@ def mean_pictures(dataset: Dataset) -> Figure:
 
 
 @drawing()
-def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]], refusal: str = "") -> Figure:
+def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]], doubt: str = "") -> Figure:
     """A picture as the model sees it, beside a bar for each (label, share), the first one foremost.
 
-    With a `refusal`, which stands above the bars, none of them is.
+    With a `doubt`, which stands above the bars, none of them is.
     """
     from matplotlib.figure import Figure
 
@@ -172,9 +189,7 @@ def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]],
     left.set_axis_off()
     places = range(len(answers))
     shares = [share for _, share in answers]
-    right.barh(
-        places, shares, height=0.62, color=[MUTED if refusal else RIGHT] + [MUTED] * (len(answers) - 1)
-    )
+    right.barh(places, shares, height=0.62, color=[MUTED if doubt else RIGHT] + [MUTED] * (len(answers) - 1))
     for place, share in zip(places, shares, strict=True):
         right.text(share + 0.015, place, percent(share), va="center", color=MUTED)
     right.set_yticks(places, [plain(name) for name, _ in answers], color=INK)
@@ -183,8 +198,8 @@ def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]],
     right.invert_yaxis()
     right.grid(False)
     right.spines[:].set_visible(False)
-    if refusal:
-        figure.suptitle(plain(refusal, 70), color=WRONG)
+    if doubt:
+        figure.suptitle(plain(doubt, 70), color=WRONG)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
-from ..data.dataset import Dataset, Split, evenly
+from ..card import Card
+from ..data.dataset import Dataset, Pictures, Split, evenly
 from ..encode import data_uri, image_uri, to_image
 from ..engines.protocol import Epoch
 from ..errors import LapelError, MissingExtra, RunError
-from ..evaluation import Report, answers_of
+from ..evaluation import Report, answers_of, fitting
 from ..files import file_errors, write_atomic
 from ..recipes.load import to_toml
 from ..runs import Run
 from ..splits import split_of_model, split_of_run
-from ..tagger import Tagger
+from ..tagger import Tag, Tagger
+from ..wording import percent
 from . import figures
-from .style import percent, plain, png, svg
+from .style import plain, png, svg
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -41,19 +44,36 @@ class _Card:
 
     source: str
     actual: str
-    predicted: str
-    confidence: float
-    right: bool
+    tag: Tag
+
+    @property
+    def right(self) -> bool:
+        """Whether the label is what it is."""
+        return self.tag.label == self.actual
+
+    @property
+    def mark(self) -> str:
+        """A sign for it; what is not accepted is neither right nor wrong."""
+        return "–" if not self.tag.accepted else "✓" if self.right else "✗"
 
 
 @dataclass(frozen=True)
-class _Findings:
-    """What was judged, as the page tells of it."""
+class Samples:
+    """Pictures (n, height, width, channels), what each is, and what was answered."""
+
+    pictures: Pictures
+    actual: Sequence[str]
+    tags: Sequence[Tag]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was judged, as the page tells of it; `mistakes` are the worst ones, worst first."""
 
     name: str
     about: str
-    probabilities: metrics.Probabilities
-    held: Split
+    samples: Samples
+    mistakes: Samples
     history: list[Epoch]
     facts: list[tuple[str, str]]
     recipe: str | None
@@ -86,8 +106,12 @@ def write_report(
     else:
         findings = _of_run(judged, report, dataset)
         place = Path(folder) if folder is not None else judged.report_folder
+    return write_page(findings, report, place, drawn_garments=dataset.name == "synthetic")
+
+
+def write_page(findings: Findings, report: Report, place: Path, *, drawn_garments: bool = False) -> Path:
+    """Write the report of what was found into a folder, and give the path of the page. Raises as above."""
     environment = _templates()
-    held, probabilities = findings.held, findings.probabilities
     drawn = _figures(findings, report)
     pngs = {name: png(figure) for name, figure in drawn.items()}
     for name in _FIGURES:
@@ -105,14 +129,9 @@ def write_report(
         "curves": {name: svg(drawn[name], name) for name in ("accuracy", "loss") if name in drawn},
         "matrix": _cells(report) if len(report.class_names) <= _TABLE_CLASSES else None,
         "matrix_figure": data_uri(pngs["confusion-shares"], "png"),
-        "samples": _cards(held, probabilities, dataset.class_names, evenly(len(held), figures.SHOWN)),
-        "mistakes": _cards(
-            held,
-            probabilities,
-            dataset.class_names,
-            metrics.worst_mistakes(probabilities, held.labels, figures.SHOWN),
-        ),
-        "drawn_garments": dataset.name == "synthetic",
+        "samples": _cards(findings.samples),
+        "mistakes": _cards(findings.mistakes),
+        "drawn_garments": drawn_garments,
     }
     for name in ("report.html", "report.md"):
         text = environment.get_template(f"{name}.j2").render(content)
@@ -123,13 +142,19 @@ def write_report(
     return place / "index.html"
 
 
-def _of_run(run: Run, report: Report, dataset: Dataset) -> _Findings:
+def _of_run(run: Run, report: Report, dataset: Dataset) -> Findings:
     kept = run.predictions(report.split)
     if kept is None:
         raise RunError(
             f"{run.name} holds no predictions for its {report.split} pictures.",
             f"Run `lapel evaluate {run.name}` first.",
         )
+    held = split_of_run(run, dataset, report.split)
+
+    def answer(places: NDArray[np.intp]) -> list[Tag]:
+        return figures.plain_tags(kept[0][places], dataset.class_names)
+
+    samples, mistakes = _samples(held, kept[0], dataset.class_names, answer)
     seconds, environment, history = sum(run.timings), run.environment, run.history
     looks = {0: "never", 1: "once"}.get(report.test_looks or 0, f"{report.test_looks} times")
     facts = [
@@ -138,11 +163,11 @@ def _of_run(run: Run, report: Report, dataset: Dataset) -> _Findings:
         ("Parameters", f"{environment['parameters']:,}"),
         ("Test set looked at", looks),
     ]
-    return _Findings(
+    return Findings(
         run.name,
         f"recipe {run.recipe.name} on {report.dataset}",
-        kept[0],
-        split_of_run(run, dataset, report.split),
+        samples,
+        mistakes,
         history,
         facts,
         to_toml(run.recipe),
@@ -150,30 +175,53 @@ def _of_run(run: Run, report: Report, dataset: Dataset) -> _Findings:
     )
 
 
-def _of_model(tagger: Tagger, report: Report, dataset: Dataset) -> _Findings:
+def _of_model(tagger: Tagger, report: Report, dataset: Dataset) -> Findings:
     held = split_of_model(tagger, dataset, report.split)
+
+    def answer(places: NDArray[np.intp]) -> list[Tag]:
+        return tagger.tag_pictures(["" for _ in places], list(fitting(tagger, held.pictures[places])))
+
+    probabilities = answers_of(tagger, held, dataset)
+    samples, mistakes = _samples(held, probabilities, dataset.class_names, answer)
     card = tagger.card
-    return _Findings(
+    return Findings(
         card.name,
         f"model on {report.dataset}",
-        answers_of(tagger, held, dataset),
-        held,
+        samples,
+        mistakes,
         [],
         [],
         None,
-        _flat({**card.made, "picture": card.picture.to_dict()}),
+        origin(card),
     )
 
 
-def _figures(findings: _Findings, report: Report) -> dict[str, Figure]:
-    held, probabilities = findings.held, findings.probabilities
-    shown = evenly(len(held), figures.SHOWN)
+def origin(card: Card) -> list[tuple[str, str]]:
+    """How a model was made, as the page shows it."""
+    return _flat({**card.made, "picture": card.picture.to_dict()})
+
+
+def _samples(
+    held: Split,
+    probabilities: metrics.Probabilities,
+    class_names: Sequence[str],
+    answer: Callable[[NDArray[np.intp]], Sequence[Tag]],
+) -> tuple[Samples, Samples]:
+    """The pictures that the page shows: at even distances, and the worst mistakes."""
+    even = evenly(len(held), figures.SHOWN)
+    worst = metrics.worst_mistakes(probabilities, held.labels, figures.SHOWN)
+    first, second = (
+        Samples(held.pictures[places], [class_names[label] for label in held.labels[places]], answer(places))
+        for places in (even, worst)
+    )
+    return first, second
+
+
+def _figures(findings: Findings, report: Report) -> dict[str, Figure]:
     drawn = {
         "confusion": figures.confusion(report),
         "confusion-shares": figures.confusion(report, normalised=True),
-        "predictions": figures.predictions(
-            held.pictures[shown], held.labels[shown], probabilities[shown], report.class_names
-        ),
+        "predictions": _tags(findings.samples),
     }
     if findings.history:
         drawn = {
@@ -181,23 +229,20 @@ def _figures(findings: _Findings, report: Report) -> dict[str, Figure]:
             "loss": figures.loss_curves(findings.history),
             **drawn,
         }
-    if report.accuracy < 1:
-        drawn["mistakes"] = figures.worst_mistakes(
-            held.pictures, held.labels, probabilities, report.class_names
-        )
+    if len(findings.mistakes.tags):
+        drawn["mistakes"] = _tags(findings.mistakes)
     return drawn
 
 
-def _cards(
-    held: Split, probabilities: metrics.Probabilities, class_names: tuple[str, ...], places: NDArray[np.intp]
-) -> list[_Card]:
-    cards = []
-    for place in places:
-        guess, label = int(probabilities[place].argmax()), int(held.labels[place])
-        source = _thumbnail(held.pictures[place])
-        confidence = float(probabilities[place, guess])
-        cards.append(_Card(source, class_names[label], class_names[guess], confidence, guess == label))
-    return cards
+def _tags(some: Samples) -> Figure:
+    return figures.tags(some.pictures, some.actual, some.tags)
+
+
+def _cards(some: Samples) -> list[_Card]:
+    return [
+        _Card(_thumbnail(picture), actual, tag)
+        for picture, actual, tag in zip(some.pictures, some.actual, some.tags, strict=True)
+    ]
 
 
 def _cells(report: Report) -> list[list[_Cell]]:
@@ -242,6 +287,11 @@ def _markdown(text: object) -> str:
     return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", plain(str(text), 200))
 
 
+def _share(value: float | None) -> str:
+    """A share in a table whose head says that it is in per cent."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
 def _templates() -> Environment:
     try:
         from jinja2 import DictLoader, Environment, StrictUndefined
@@ -259,4 +309,5 @@ def _templates() -> Environment:
     )
     environment.filters["plain"] = _markdown
     environment.filters["percent"] = percent
+    environment.filters["share"] = _share
     return environment

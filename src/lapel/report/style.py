@@ -89,17 +89,6 @@ def plain(text: str, longest: int = 24) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def percent(share: float) -> str:
-    """A share as per cent for a reader: never rounded up to certainty.
-
-    >>> percent(0.9996), percent(0.914), percent(0.002)
-    ('>99 %', '91 %', '<1 %')
-    """
-    if 0 < share < 0.01:
-        return "<1 %"
-    return ">99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")
-
-
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     return _render(figure, "png", {"Software": None}, dpi=_DPI)

@@ -1,34 +1,29 @@
-"""A page of photos with their labels, the not accepted ones first, beside the pictures that the model saw."""
+"""A page of photos with their labels: a summary, filters, and the not accepted ones first.
+
+It is one file that needs no other and no script: the filters are radio buttons, and the style follows them.
+"""
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from html import escape
+from importlib import resources
 from pathlib import Path
 
 from ..decode import decode, source_name
 from ..encode import image_uri, to_image
 from ..errors import PictureError
 from ..files import write_atomic
-from ..tagger import Tag, Tagger, percent
+from ..tagger import Tag, Tagger
+from ..wording import percent
 from .inputs import Photo
 from .pipeline import Row
 
 MOST = 500  # photos on a page, which holds them all within itself
 _SIDE = 160  # pixels of a thumbnail
-_STYLE = """
-:root{color-scheme:light dark;font:14px/1.4 system-ui,sans-serif}
-body{margin:2rem;max-width:90rem}
-ul{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1rem;list-style:none;padding:0}
-li{border:1px solid #8884;border-radius:6px;padding:.6rem;overflow-wrap:anywhere}
-figure{display:flex;gap:.6rem;margin:0 0 .4rem;height:160px;align-items:center}
-figure img{max-width:50%;max-height:100%}
-img.seen{image-rendering:pixelated;width:112px}
-b{font-size:1.1rem}
-mark{border-radius:3px;padding:0 .3rem}
-small{opacity:.7;display:block}
-meter{width:100%}
-"""
+_KINDS = ("label", "colour", "reason")  # what can be filtered by
 
 
 class Gallery:
@@ -41,9 +36,11 @@ class Gallery:
         self._tagger = tagger
         self._count = 0
         self._unread: list[str] = []
+        self._labels: Counter[str] = Counter()  # accepted
+        self._reasons: Counter[str] = Counter()  # not accepted
         self._failed = 0
         # A heap with the most certain on top: whether it is not accepted, its score and its place, negated.
-        self._kept: list[tuple[bool, float, int, str]] = []
+        self._kept: list[tuple[bool, float, int, _Entry]] = []
 
     def add(self, photo: Photo, row: Row) -> None:
         """Take a row in."""
@@ -52,9 +49,11 @@ class Gallery:
             self._failed += 1
             if len(self._unread) < MOST:
                 self._unread.append(row.error.message)
-        elif len(self._kept) < MOST or (not row.accepted, -row.score) > self._kept[0][:2]:
+            return
+        (self._labels if row.accepted else self._reasons)[row.label if row.accepted else row.reason] += 1
+        if len(self._kept) < MOST or (not row.accepted, -row.score) > self._kept[0][:2]:
             # Drawn at once, for a photo that comes as bytes will not come again.
-            entry = (not row.accepted, -row.score, -self._count, self._card(photo, row))
+            entry = (not row.accepted, -row.score, -self._count, (_facts(row), self._card(photo, row)))
             (heapq.heappush if len(self._kept) < MOST else heapq.heapreplace)(self._kept, entry)
 
     def write(self, path: Path) -> None:
@@ -62,20 +61,40 @@ class Gallery:
         write_atomic(path, self._page(), elsewhere="Choose another place with --gallery.")
 
     def _page(self) -> str:
-        cards = [card for *_, card in sorted(self._kept, reverse=True)]
-        tagged = self._count - self._failed
-        shown = f"{len(cards):,} of {tagged:,} photos, the not accepted and the least certain first"
+        entries = [entry for *_, entry in sorted(self._kept, key=lambda one: one[:3], reverse=True)]
+        counts = {kind: Counter(facts[kind] for facts, _ in entries if facts[kind]) for kind in _KINDS}
+        places = {kind: {name: place for place, name in enumerate(counts[kind])} for kind in _KINDS}
+        cards = "".join(f'<li class="{_classes(facts, places)}">{card}</li>' for facts, card in entries)
+        filters = "".join(_filter(kind, counts[kind], places[kind]) for kind in _KINDS)
         unread = "".join(f"<li>{escape(message)}</li>" for message in self._unread)
-        failed = f"<h2>{self._failed:,} could not be read</h2><ul>{unread}</ul>" if unread else ""
+        failed = (
+            f'<section><h2>{self._failed:,} could not be read</h2><ul class="unread">{unread}</ul></section>'
+        )
         name = escape(self._tagger.card.name)
+        style = (resources.files(__package__) / "gallery.css").read_text("utf-8") + _rules(places)
         return (
             '<!doctype html><html lang="en"><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
             "style-src 'unsafe-inline'\">"
-            f"<title>Tags by {name}</title><style>{_STYLE}</style>"
-            f"<h1>Tags by {name}</h1><p>{shown}; beside each, the picture that the model saw.</p>"
-            f"<ul>{''.join(cards)}</ul>{failed}</html>\n"
+            f"<title>Tags by {name}</title><style>{style}</style><main>{self._summary(len(entries))}"
+            f'<section><h2>Photos</h2><form class="filters">{filters}</form>'
+            f'<ul class="cards">{cards}</ul><p class="shown" role="status"></p></section>'
+            f"{failed if self._unread else ''}</main></html>\n"
+        )
+
+    def _summary(self, shown: int) -> str:
+        """How many there are, and what was said of them: of all, not only of those that are shown."""
+        tagged, accepted = self._count - self._failed, self._labels.total()
+        share = f"{100 * accepted / tagged:.0f}<small>%</small>" if tagged else "–"
+        unread = f" {self._failed:,} could not be read." if self._failed else ""
+        return (
+            f'<header><h1>Tags by {escape(self._tagger.card.name)}</h1><div class="headline"><div>'
+            f'<p class="score">{share}</p><p class="lead">of {tagged:,} photos accepted.{unread}'
+            f"<span>Here are {shown:,} of {tagged:,} photos, the not accepted and the least certain first, "
+            "each beside the picture that the model saw.</span></p></div>"
+            f"{_bars('accepted, by label', self._labels, tagged)}"
+            f"{_bars('I don&#x27;t know, by reason', self._reasons, tagged)}</div></header>"
         )
 
     def _card(self, photo: Photo, row: Tag) -> str:
@@ -83,17 +102,25 @@ class Gallery:
         try:
             thumbnail, seen = self._images(photo)
             pictures = (
-                f'<img src="{thumbnail}" alt=""><img class="seen" src="{seen}" alt="as the model saw it">'
+                f'<img src="{thumbnail}" alt="{name}">'
+                f'<img class="seen" src="{seen}" alt="as the model saw it">'
             )
         except PictureError as error:  # it has gone since it was tagged
             pictures = escape(error.message)
-        said = escape(str(row))
-        words = f"<b>{said}</b>" if row.accepted else f"<mark>{said}</mark>"
-        others = ", ".join(f"{escape(label)} {percent(share)}" for label, share in row.shown[1:3])
-        return (
-            f"<li><figure>{pictures}</figure>{words}"
-            f'<meter value="{row.score:.3f}"></meter><small>{others}</small><small>{name}</small></li>'
+        others = ", ".join(f"{escape(label)} {percent(share)}" for label, share in row.label_scores[1:3])
+        dyes = "".join(
+            f'<li><i style="background:{dye.hex}"></i>{escape(dye.name)} {dye.share:.0%}</li>'
+            for dye in row.colours
         )
+        parts = [
+            f"<figure>{pictures}</figure>",
+            f'<p class="{"said" if row.accepted else "doubt"}">{escape(str(row))}</p>',
+            f'<meter value="{row.score:.3f}" aria-label="score"></meter>',
+            f'<p class="others">then {others}</p>' if others else "",
+            f'<ul class="dyes" aria-label="colours">{dyes}</ul>' if dyes else "",
+            f'<p class="name">{name}</p>',
+        ]
+        return "".join(parts)
 
     def _images(self, photo: Photo) -> tuple[str, str]:
         if isinstance(photo.source, PictureError):
@@ -103,3 +130,52 @@ class Gallery:
         image = decode(photo.source, self._tagger.limits, side=_SIDE, longest=size).convert("RGB")
         image.thumbnail((_SIDE, _SIDE))
         return image_uri(image, "jpeg"), image_uri(to_image(seen), optimize=True)
+
+
+_Facts = dict[str, str]
+_Entry = tuple[_Facts, str]  # what a photo can be filtered by, and its card
+
+
+def _facts(row: Tag) -> _Facts:
+    colour = row.colours[0].name if row.colours else ""
+    return {"label": row.label, "colour": colour, "reason": row.reason or "accepted"}
+
+
+def _classes(facts: _Facts, places: dict[str, dict[str, int]]) -> str:
+    return " ".join(f"{kind}-{places[kind][name]}" for kind, name in facts.items() if name)
+
+
+def _filter(kind: str, counts: Counter[str], places: dict[str, int]) -> str:
+    """A radio button for each value, with how many photos have it; nothing where there is no choice."""
+    if len(counts) < 2:
+        return ""
+    options = [f"{kind}-all", *(f"{kind}-{places[name]}" for name, _ in counts.most_common())]
+    words = ["all", *(f"{escape(name)} <b>{count:,}</b>" for name, count in counts.most_common())]
+    return f"<fieldset><legend>{kind}</legend>{_radios(kind, zip(options, words, strict=True))}</fieldset>"
+
+
+def _rules(places: Mapping[str, Mapping[str, int]]) -> str:
+    """While a value of some kind is chosen, photos that have another are not there."""
+    return "".join(
+        f"body:has(#{kind}-{number}:checked) .cards>li:not(.{kind}-{number}){{display:none}}"
+        for kind, numbers in places.items()
+        for number in numbers.values()
+    )
+
+
+def _radios(kind: str, options: Iterable[tuple[str, str]]) -> str:
+    return "".join(
+        f'<label><input type="radio" name="{kind}" id="{option}"{" checked" * option.endswith("-all")}>'
+        f"<span>{words}</span></label>"
+        for option, words in options
+    )
+
+
+def _bars(title: str, counts: Counter[str], whole: int) -> str:
+    """A table of counts with bars; nothing where there are none."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{count:,}</td>'
+        f'<td class="strip"><div class="bar" style="--share:{count / whole:.3f}"></div></td></tr>'
+        for name, count in counts.most_common()
+    )
+    return f"<table><caption>{title}</caption><tbody>{rows}</tbody></table>" if rows else ""

@@ -6,10 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..colour import Colour
 from ..errors import PictureError
 from ..runtime import pyarrow
 from ..tagger import UNSURE, Tag, Tagger, Untagged
@@ -32,6 +35,16 @@ class Form:
 def form_of(name: str, tagger: Tagger, top: int) -> Form:
     """The form `csv`, or `jsonl`, for this model and so many labels a row."""
     return csv_lines(tagger, top) if name == "csv" else jsonl(tagger, top)
+
+
+def form_of_file(path: Path, tagger: Tagger, top: int) -> Form:
+    """The form of a file by its ending; where it is there already, as an earlier version wrote it."""
+    form = form_of(path.suffix.lower()[1:], tagger, top)
+    with suppress(OSError), path.open("rb") as file:
+        plain_form = csv_lines(tagger, top, colours=False)
+        if form.quoted and file.read(len(plain_form.header)) == plain_form.header:
+            return plain_form
+    return form
 
 
 def jsonl(tagger: Tagger, top: int) -> Form:
@@ -62,6 +75,11 @@ def jsonl(tagger: Tagger, top: int) -> Form:
                 float(data["score"]),
                 # Parquet gives back no reason where there is none.
                 _reason(data["accepted"], data.get("reason") or "", tagger),
+                # An earlier version had none.
+                tuple(
+                    Colour(str(one["name"]), float(one["share"]), str(one["hex"]))
+                    for one in data.get("colours", [])
+                ),
             )
         except (LookupError, TypeError) as error:
             raise ValueError("it is no row of tags") from error
@@ -69,26 +87,33 @@ def jsonl(tagger: Tagger, top: int) -> Form:
     return Form(b"", encode, decode)
 
 
-def csv_lines(tagger: Tagger, top: int) -> Form:
-    """A header, and one line a row: source, label, confidence, score, accepted, reason, label_2, …, model."""
+def csv_lines(tagger: Tagger, top: int, *, colours: bool = True) -> Form:
+    """A header, and one line a row: source, label, confidence, score, accepted, reason, label_2, …, model.
+
+    The last column, `colours`, holds "navy 0.712 #1f2b4d; white 0.201 #f0f0f0".
+    """
     model = model_name(tagger)
     # More labels than the model has would be columns that are always empty.
     top = min(top, len(tagger.card.class_names))
     others = [f"{name}_{place}" for place in range(2, top + 1) for name in ("label", "confidence")]
     columns = ["source", "label", "confidence", "score", "accepted", "reason", *others, "error", "model"]
+    columns += ["colours"] * colours
 
     def encode(row: Row) -> bytes:
         if isinstance(row, Untagged):
-            return _csv_line([row.source, *[""] * (len(columns) - 3), row.error.message, model])
+            empty = [""] * (len(columns) - 3 - colours)
+            return _csv_line([row.source, *empty, row.error.message, model, *[""] * colours])
         first, *others = [(label, f"{share:.6f}") for label, share in row.ranking[:top]]
         verdict = f"{row.score:.6f}", _WORDS[row.accepted], row.reason
         ranking = [text for other in others for text in other]
-        return _csv_line([row.source, *first, *verdict, *ranking, "", model])
+        dyes = "; ".join(f"{one.name} {one.share:.3f} {one.hex}" for one in row.colours)
+        return _csv_line([row.source, *first, *verdict, *ranking, "", model, *[dyes] * colours])
 
     def decode(line: bytes) -> Row:
         (fields,) = csv.reader([line.decode("utf-8", "surrogateescape")], strict=True)
         if len(fields) != len(columns):
             raise ValueError(f"it has {len(fields)} fields instead of {len(columns)}")
+        dyes = fields.pop() if colours else ""
         source, label, share, score, accepted, reason, *ranking, error, name = fields
         _check_model(name, model)
         if error:
@@ -98,7 +123,8 @@ def csv_lines(tagger: Tagger, top: int) -> Form:
         if accepted not in _WORDS.values():
             raise ValueError(f"it says {accepted[:100]!r} of whether it is accepted")
         reason = _reason(accepted == _WORDS[True], reason, tagger)
-        return Tag(source, label, float(share), tuple(rest), float(score), reason)
+        found = tuple(_colour(text) for text in dyes.split("; ") if text)
+        return Tag(source, label, float(share), tuple(rest), float(score), reason, found)
 
     return Form(_csv_line(columns), encode, decode, quoted=True)
 
@@ -107,6 +133,7 @@ def write_parquet(rows: Iterable[dict[str, Any]], file: BinaryIO) -> None:
     """Write rows as `plain` gives them. Raises MissingExtra without pyarrow."""
     arrow, parquet = pyarrow()
     other = arrow.struct([("label", arrow.string()), ("confidence", arrow.float64())])
+    colour = arrow.struct([("name", arrow.string()), ("share", arrow.float64()), ("hex", arrow.string())])
     schema = arrow.schema(
         [
             ("source", arrow.string()),
@@ -118,6 +145,7 @@ def write_parquet(rows: Iterable[dict[str, Any]], file: BinaryIO) -> None:
             ("alternatives", arrow.list_(other)),
             ("error", arrow.string()),
             ("model", arrow.string()),
+            ("colours", arrow.list_(colour)),
         ]
     )
     remaining = iter(rows)
@@ -153,6 +181,11 @@ def _csv_line(fields: list[str]) -> bytes:
     line = io.StringIO(newline="")
     csv.writer(line).writerow(fields)
     return line.getvalue()[:-2].encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _colour(text: str) -> Colour:
+    name, share, code = text.rsplit(" ", 2)
+    return Colour(name, float(share), code)
 
 
 def _check_model(name: object, model: str) -> None:

@@ -100,7 +100,10 @@ class OpenInference:
             raise refusal
         probabilities = np.array([one.probabilities for one in predictions])
         tags = tagger.tags(
-            [""] * len(predictions), probabilities, np.array([one.rejected for one in predictions])
+            [""] * len(predictions),
+            probabilities,
+            np.array([one.rejected for one in predictions]),
+            [one.colours for one in predictions],
         )
         for tag in tags:
             self.on_tag(model, tag)

@@ -92,6 +92,15 @@ class Alternative(TypedDict):
     confidence: Proportion
 
 
+@with_config(CLOSED)
+class Colour(TypedDict):
+    """A colour of the garment."""
+
+    name: Annotated[str, Field(description="What people call it.")]
+    share: Annotated[Proportion, Field(description="Of the garment.")]
+    hex: Annotated[str, Field(pattern="^#[0-9a-f]{6}$", description="Its mean, as in HTML.")]
+
+
 @with_config(
     ConfigDict(
         extra="forbid",
@@ -133,6 +142,14 @@ class Tag(TypedDict):
     alternatives: Annotated[
         list[Alternative],
         Field(description="The next labels, the most probable first; one fewer than `top` says."),
+    ]
+    colours: Annotated[
+        list[Colour],
+        Field(
+            max_length=3,
+            description="The colours of the garment, the largest share first; empty where the model sees "
+            "grey pictures.",
+        ),
     ]
     picture: NotRequired[PngUrl]
     heat: NotRequired[PngUrl]

@@ -82,7 +82,8 @@ class Tagging:
 def _tag(tagger: Tagger, name: str, prediction: Prediction | PictureError) -> Tag | PictureError:
     if isinstance(prediction, PictureError):
         return PictureError(f"{name}{prediction.message.removeprefix('bytes')}", prediction.hint)
-    [tag] = tagger.tags([name], prediction.probabilities[None], prediction.rejected[None])
+    answers = prediction.probabilities[None], prediction.rejected[None]
+    [tag] = tagger.tags([name], *answers, [prediction.colours])
     return tag
 
 

@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from ...colour import Colour, find_colours
 from ...errors import PictureError
 from ...picture import Picture
 from ...tagger import Tagger
@@ -37,11 +38,15 @@ _BATCH_BYTES = 512 * 1024  # of encoded photos that one thread takes at once; on
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model saw of a photo, and what it answered: the shares of the classes and of the rejects."""
+    """What the model saw of a photo, and what it answered: the shares of the classes and of the rejects.
+
+    Of what came as a picture, the colours are not looked for.
+    """
 
     picture: Picture
     probabilities: NDArray[np.float32]
     rejected: NDArray[np.float32]
+    colours: tuple[Colour, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -256,11 +261,14 @@ def _run_jobs(batch: list[_Job], tagger: Tagger | None) -> None:
     if not read:
         return
     answers = _result(lambda: tagger.answers(np.stack([job.result for job in read])))
+    photos = [job.result for job in read if isinstance(job.work, bytes)]
+    colours = iter(find_colours(np.stack(photos)) if photos else [])
     for place, job in enumerate(read):
+        found = next(colours) if isinstance(job.work, bytes) else ()
         job.result = (
             answers
             if isinstance(answers, Exception)
-            else Prediction(job.result, answers[0][place], answers[1][place])
+            else Prediction(job.result, answers[0][place], answers[1][place], found)
         )
 
 

@@ -52,6 +52,7 @@ def _tag(source: str, **more: Any) -> dict[str, Any]:
             {"label": "Dress", "confidence": 0.0489},
             {"label": "Shirt", "confidence": 0.0203},
         ],
+        "colours": [{"name": "red", "share": 0.871, "hex": "#b0252d"}],
         **more,
     }
 

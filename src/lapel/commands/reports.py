@@ -1,0 +1,137 @@
+"""How the figures of a report are printed for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from .tables import Column, print_pairs, print_table
+
+if TYPE_CHECKING:
+    from ..evaluation import PhotoFigures, Photos, Report
+
+
+def print_report(report: Report) -> None:
+    """Print the figures of a report for people."""
+    low, high = report.interval
+    looks = {0: "never", 1: "once"}.get(report.test_looks or 0, f"{report.test_looks} times")
+    click.echo(f"{report.run}: {report.pictures:,} {report.split} pictures of {report.dataset}")
+    if report.photos:
+        _print_photos(report, report.photos)
+        _print_confusions(report)
+        return
+    pairs = [
+        ("accuracy", f"{report.accuracy:.2%}"),
+        ("95 % interval", f"{low:.2%} to {high:.2%}"),
+        ("balanced accuracy", f"{report.balanced_accuracy:.2%}"),
+        ("calibration error", f"{report.calibration_error:.2%}"),
+        ("loss", f"{report.loss:.4f}"),
+    ]
+    if report.test_looks is not None:
+        pairs.append(("test set looked at", looks))
+    print_pairs(pairs)
+    click.echo()
+    shares = [(Column(title, number=True)) for title in ("precision", "recall", "F1")]
+    print_table(
+        [Column("class"), *shares, Column("pictures", rank=1, number=True)],
+        [
+            [one.name, f"{one.precision:.1%}", f"{one.recall:.1%}", f"{one.f1:.1%}", f"{one.support:,}"]
+            for one in report.per_class
+        ],
+    )
+    click.echo()
+    _print_confusions(report)
+
+
+def _print_photos(report: Report, photos: Photos) -> None:
+    whole = photos.all
+    pairs = [
+        ("accuracy", _with_interval(whole.accuracy, whole.interval)),
+        (
+            "each class alike",
+            f"{report.balanced_accuracy:.1%} ({whole.classes} of {len(report.class_names)})",
+        ),
+        ("accepted", _with_interval(whole.accepted, whole.accepted_interval)),
+        ("right among accepted", _with_interval(whole.accepted_accuracy, whole.accepted_accuracy_interval)),
+        ("calibration error", f"{report.calibration_error:.1%}"),
+    ]
+    if whole.others:
+        pairs += [
+            ("photos of other things", f"{whole.others:,}"),
+            ("  accepted", _with_interval(whole.others_accepted, whole.others_accepted_interval)),
+            ("  told apart (AUROC)", "" if whole.auroc is None else f"{whole.auroc:.3f}"),
+        ]
+    print_pairs(pairs)
+    click.echo()
+    _print_figures("class", photos.classes)
+    if photos.by is not None:
+        click.echo()
+        _print_figures(photos.by, photos.groups)
+        if photos.worst is not None:
+            click.echo(
+                f"Worst, of those with 20 photos or more: {photos.worst}; "
+                f"among accepted: {photos.worst_accepted}."
+            )
+    if len(photos.others) > 1:
+        click.echo()
+        numbers = [Column("photos", number=True), Column("accepted", number=True)]
+        print_table(
+            [Column("other things"), *numbers],
+            [[label, f"{count:,}", f"{accepted:,}"] for label, count, accepted in photos.others],
+        )
+    click.echo()
+
+
+def _print_figures(head: str, rows: Sequence[PhotoFigures]) -> None:
+    columns = [
+        Column(head),
+        Column("photos", number=True),
+        Column("right", number=True),
+        Column("95 % interval", rank=3, number=True),
+        Column("alike", rank=2, number=True),
+        Column("accepted", number=True),
+        Column("of these right", number=True),
+        Column("others", rank=1, number=True),
+        Column("others accepted", rank=1, number=True),
+    ]
+    wanted = [place for place in range(len(columns)) if place not in (4, 7, 8) or head != "class"]
+    cells = [
+        [
+            one.name or "(empty)",
+            f"{one.pictures:,}",
+            _tenths(one.accuracy),
+            "" if one.interval is None else f"{one.interval[0]:.1%} to {one.interval[1]:.1%}",
+            _tenths(one.balanced_accuracy),
+            _tenths(one.accepted),
+            _tenths(one.accepted_accuracy),
+            f"{one.others:,}",
+            _tenths(one.others_accepted),
+        ]
+        for one in rows
+    ]
+    print_table([columns[place] for place in wanted], [[row[place] for place in wanted] for row in cells])
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None or interval is None:
+        return "none"
+    return f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def _tenths(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _print_confusions(report: Report) -> None:
+    if report.confusions:
+        numbers = [Column("pictures", number=True), Column("of the class", rank=1, number=True)]
+        print_table(
+            [Column("actual"), Column("taken for"), *numbers],
+            [
+                [pair.actual, pair.predicted, f"{pair.count:,}", f"{pair.share:.1%}"]
+                for pair in report.confusions
+            ],
+        )
+        click.echo()

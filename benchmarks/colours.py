@@ -91,7 +91,8 @@ def _ground(
     if kind == 1:
         return first * (0.75 + 0.4 * (along - along.min()))[..., None]
     stripe = np.sin(along * random.uniform(10, 40)) > 0
-    return np.where(stripe[..., None], first, second).astype(float)
+    striped: NDArray[np.float64] = np.where(stripe[..., None], first, second).astype(float)
+    return striped
 
 
 def _unlike(dye: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:

@@ -118,7 +118,7 @@ class Judged:
             f"{right.mean():.1%} ({low:.1%} to {high:.1%})",
             f"{alike:.1%}",
             f"{kept[some].mean():.1%}",
-            f"{self.right[some & kept].mean():.1%}",
+            f"{self.right[some & kept].mean():.1%}" if (some & kept).any() else "",
         ]
         if others.any():
             told = auroc(self.scores[some], self.scores[others])

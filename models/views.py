@@ -58,7 +58,7 @@ def make_views(pictures: NDArray[np.uint8], garments: Split, work: Path, *, shar
     see = first_part()
     plain = kept(work / "plain.npy", lambda: _plain(pictures, see))
     changed = [
-        kept(work / f"changed-{number}.npy", partial(_changed, pictures, see, number))
+        kept(work / f"changed-{number}.npy", partial(_changed, pictures, see, number, share))
         for number in range(ROUNDS)
     ]
     path = work / "drawn.npz"
@@ -106,11 +106,11 @@ def _plain(pictures: NDArray[np.uint8], see: Callable[[NDArray[np.uint8]], Maps]
 
 
 def _changed(
-    pictures: NDArray[np.uint8], see: Callable[[NDArray[np.uint8]], Maps], number: int
+    pictures: NDArray[np.uint8], see: Callable[[NDArray[np.uint8]], Maps], number: int, share: int
 ) -> NDArray[np.float16]:
     """Moved, turned, zoomed and lit in other ways, twice."""
     side = SPEC.size
-    ground = torch.from_numpy(grounds(300, side + _ROOM, number + 5)).permute(0, 3, 1, 2)
+    ground = torch.from_numpy(grounds(-(-300 // share), side + _ROOM, number + 5)).permute(0, 3, 1, 2)
     scenes = Scenes(ground, side, 1000 + number)
     found = []
     for start in range(0, len(pictures), _AT_ONCE):
@@ -126,7 +126,7 @@ def _drawn(
     """Fashion-MNIST as it is and laid on grounds, shoes, and what is no garment, some at a time."""
     random, side = np.random.default_rng(3), SPEC.size
     counts = {name: -(-count // share) for name, count in COUNTS.items()}
-    ground = torch.from_numpy(grounds(600, side + _ROOM, 77)).permute(0, 3, 1, 2)
+    ground = torch.from_numpy(grounds(-(-600 // share), side + _ROOM, 77)).permute(0, 3, 1, 2)
     scenes = Scenes(ground, side, 55)
     for name in ("fm-plain", "fm-laid"):
         for some in _parts(random.choice(len(garments), counts[name], replace=False)):

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.metrics import accuracy_score
 
 import lapel
 from lapel.card import Card
@@ -167,7 +167,6 @@ def test_what_is_unseen_is_judged_by_scene(photographs: Photographs) -> None:
     assert f"| {len(labels)} | {accuracy_score(labels, found):.1%} (" in row
     balanced = np.mean([(found[labels == one] == one).mean() for one in (1, 9)])
     assert f"| {balanced:.1%} |" in row
-    assert balanced == pytest.approx(balanced_accuracy_score(labels, found), abs=1e-9)
     assert 0 < judged.accept < 1
 
 

@@ -200,6 +200,7 @@ def test_the_public_names() -> None:
         "Untagged",
         "compare",
         "evaluate",
+        "evaluate_photos",
         "export",
         "import_model",
         "list_runs",

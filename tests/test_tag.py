@@ -191,7 +191,8 @@ def test_a_tag_that_is_not_accepted_shows_its_reason(tmp_path: Path) -> None:
         Image.fromarray(bright(side)).save(tmp_path / f"{side}.png")
     photos = [tmp_path / f"{side}.png" for side in ("left", "nothing", "both")]
     sure, refused, unsure = run(*photos, "--model", model).stdout.splitlines()[1:]
-    assert re.search(r"left +99\.8%  right 0\.2%", sure)
+    # What people read is the score, which the refusal has its share of, too.
+    assert re.search(r"left +99\.6%  right 0\.2%", sure)
     # Of a refused tag, the figure is what is left of the label beside the refusal.
     tags = [load_tagger(model).tag(photo) for photo in photos]
     for tag, line, reason in zip(tags[1:], (refused, unsure), ("no garment found", "unsure"), strict=True):
@@ -203,7 +204,7 @@ def test_a_tag_that_is_not_accepted_shows_its_reason(tmp_path: Path) -> None:
     for photo, tag in zip(photos[1:], tags[1:], strict=True):
         assert f"{photo}\n\n{tag}\n" in shown
         assert str(tag).startswith(f"I don't know: {tag.reason} (closest: left ")
-    assert str(tags[0]) == "left 99.8%"
+    assert str(tags[0]) == "left 99.6%"
 
 
 def test_what_is_refused_is_refused_in_the_figure_and_the_gallery(

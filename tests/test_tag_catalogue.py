@@ -620,7 +620,7 @@ def test_rows_say_what_is_not_accepted_and_why(
     assert {label: int(count) for label, count in summary[:2]} == {"left": 34, "right": 32}
     rows = rows_of(out)
     if ending == ".csv":
-        head = "source,label,confidence,score,accepted,reason,label_2,confidence_2,error,model\n"
+        head = "source,label,confidence,score,accepted,reason,label_2,confidence_2,error,model,colours\n"
         assert out.read_text().startswith(head)
     tagger = load_tagger(doubting)
     for number in (0, 1, 2, 100):

@@ -96,7 +96,7 @@ def _ground(
 
 def _unlike(dye: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:
     while True:
-        colour = random.uniform(20, 250) + random.normal(0, 25, 3)
+        colour: NDArray[np.float64] = random.uniform(20, 250) + random.normal(0, 25, 3)
         if np.abs(colour - dye).max() > 70 and colour.min() > 0 and colour.max() < 256:
             return colour
 

@@ -89,9 +89,11 @@ def _ground(
     if kind == 0:
         return np.broadcast_to(first, (*shape, 3)).astype(float)
     if kind == 1:
-        return first * (0.75 + 0.4 * (along - along.min()))[..., None]
+        shaded: NDArray[np.float64] = first * (0.75 + 0.4 * (along - along.min()))[..., None]
+        return shaded
     stripe = np.sin(along * random.uniform(10, 40)) > 0
-    return np.where(stripe[..., None], first, second).astype(float)
+    striped: NDArray[np.float64] = np.where(stripe[..., None], first, second)
+    return striped
 
 
 def _unlike(dye: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:

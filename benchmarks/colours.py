@@ -89,15 +89,16 @@ def _ground(
     if kind == 0:
         return np.broadcast_to(first, (*shape, 3)).astype(float)
     if kind == 1:
-        return first * (0.75 + 0.4 * (along - along.min()))[..., None]
+        shaded: NDArray[np.float64] = first * (0.75 + 0.4 * (along - along.min()))[..., None]
+        return shaded
     stripe = np.sin(along * random.uniform(10, 40)) > 0
-    striped: NDArray[np.float64] = np.where(stripe[..., None], first, second).astype(float)
+    striped: NDArray[np.float64] = np.where(stripe[..., None], first, second)
     return striped
 
 
 def _unlike(dye: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:
     while True:
-        colour = random.uniform(20, 250) + random.normal(0, 25, 3)
+        colour: NDArray[np.float64] = random.uniform(20, 250) + random.normal(0, 25, 3)
         if np.abs(colour - dye).max() > 70 and colour.min() > 0 and colour.max() < 256:
             return colour
 

@@ -23,7 +23,7 @@ def laid(ground: tuple[int, ...], garment: tuple[int, ...], size: int = 64) -> n
 
 
 def test_drawn_garments_have_the_names_of_their_dyes() -> None:
-    pictures, names = dyed(200, seed=3)
+    pictures, names = dyed(100, seed=3)
     found = find_colours(pictures)
     assert np.mean([colours[0].name == name for colours, name in zip(found, names, strict=True)]) >= 0.95
     for colours in found:

@@ -59,7 +59,7 @@ def test_trained_weights_give_the_same_probabilities_on_the_other_engine(
     settings = ["training.epochs=1", "training.steps=0", "training.batch=18"]
     run = train(load_recipe(name, settings), dataset, engine=here)
     given = answers(here, run.recipe, run.weights(), dataset)
-    assert given.max() - given.min() > 0.2, "the weights have learned nothing that could differ"
+    assert given.max() - given.min() > 0.1, "the weights have learned nothing that could differ"
     assert np.abs(answers(there, run.recipe, run.weights(), dataset) - given).max() <= 1e-5
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 
 import lapel
 from lapel.data.synthetic.draw import draw
+from lapel.engines.load import load_engine
 from lapel.picture import PictureSpec, read_picture
 from lapel.recipes.load import parse
-from lapel.recipes.schema import Normalise
 from lapel.runs import Run
 from lapel.training.objective import Agreement
 
@@ -317,16 +317,11 @@ def test_surroundings_have_no_garment_in_them() -> None:
 
 
 def test_a_second_look_counts_as_much_as_the_first() -> None:
-    torch.manual_seed(0)
-    weights = torch.randn(3 * 8 * 8, 12) / 6
-
-    class Sided(torch.nn.Module):
-        normalise = Normalise()
-
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            return pictures.flatten(1) @ weights
-
-    chain: Any = Sided()
+    recipe = parse({"name": "sided", "layers": [{"kind": "flatten"}, {"kind": "dense"}]}, "here")
+    weights = {"1.weight": np.random.default_rng(1).normal(size=(12, 192)) / 6, "1.bias": np.zeros(12)}
+    chain: Any = load_engine("torch").build(
+        recipe, (8, 8, 3), 12, {name: value.astype(np.float32) for name, value in weights.items()}
+    )
     pictures = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
     first = robustness.softmax(training.answers(chain, pictures))
     mirrored = robustness.softmax(training.answers(chain, np.ascontiguousarray(pictures[:, :, ::-1])))

@@ -74,6 +74,15 @@ def test_a_folder_is_looked_at_where_nobody_says(
     assert words in said
 
 
+def test_the_photographs_of_a_table_are_looked_at_as_well() -> None:
+    folder = photographs((90, 120))
+    rows = [f"{path.relative_to(folder.parent)},{path.parent.name}" for path in folder.glob("*/*.png")]
+    Path("table.csv").write_text("\n".join(["file,label", *rows]))
+    dataset, said = load_for(small_recipe(), "table.csv")
+    assert dataset.shape == (64, 64, 3)
+    assert "since the 12 looked at are in colour" in said
+
+
 def test_what_is_asked_for_counts_before_the_recipe_and_the_recipe_before_the_photographs() -> None:
     folder = photographs()
     says = small_recipe().model_copy(update={"picture": package.PictureSpec(40, 3)})
@@ -104,7 +113,7 @@ def test_a_run_remembers_its_pictures_and_so_does_its_model(lapel: Lapel) -> Non
     assert evaluate(run).accuracy == 1
     tagger = load_tagger(export(run, "made.onnx").path)
     assert tagger.card.picture == PictureSpec(24, 3)
-    assert tagger.tag("photos/left/0.png").alternatives[0][0] == "left"
+    assert tagger.tag("photos/left/0.png").label == "left"
 
 
 def test_a_training_on_photographs_from_python_and_its_resuming() -> None:

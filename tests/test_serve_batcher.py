@@ -210,14 +210,16 @@ def test_a_new_model_is_not_taken_for_one_that_is_gone() -> None:
 
     async def work(batcher: Batcher) -> None:
         gone: set[int] = set()
-        for _ in range(6):
+        for count in range(1, 201):
             tagger: Any = Quick()
             for _ in range(2):
                 await batcher.predict(tagger, [picture("left")], 5)
             gone.add(id(tagger))
             del tagger
             gc.collect()
-        assert len(gone) < 6, "no address was used again: this shows nothing"
+            if len(gone) < count:
+                return
+        pytest.fail("no address was used again: this shows nothing")
 
     with_batcher(work, threads=1)
-    assert threads == ["batcher-0", "MainThread"] * 6
+    assert threads == ["batcher-0", "MainThread"] * (len(threads) // 2)

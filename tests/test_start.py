@@ -169,7 +169,7 @@ def test_a_model_and_the_list_of_runs_say_what_a_run_started_from(first: Run, la
 
 def test_the_recipe_in_the_docs_is_the_pretrained_network(tmp_path: Path) -> None:
     page = Path(__file__).parent.parent / "docs" / "how-to" / "pretrained.md"
-    (block,) = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    block, *_ = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
     (tmp_path / "photos.toml").write_text(block)
     shown, network = load_recipe(tmp_path / "photos.toml"), network_recipe("efficientnet-lite0")
     assert (shown.layers, shown.normalise) == (network.layers, network.normalise)

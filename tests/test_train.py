@@ -72,6 +72,7 @@ def test_a_run_folder_holds_everything_about_its_training() -> None:
     assert facts["dataset"] == {
         "name": "blobs",
         "origin": None,
+        "group": None,
         "source": "",
         "fingerprint": dataset.fingerprint,
         "class_names": list(dataset.class_names),

@@ -11,6 +11,7 @@ from PIL import Image
 
 from .data import load_data
 from .data.dataset import Dataset, evenly
+from .data.paths import holds_paths, photos_in
 from .data.registry import CATALOG
 from .errors import PictureError
 from .picture import PictureSpec, read_picture
@@ -57,11 +58,8 @@ def load_for(
 
 
 def _look(name_or_path: str | os.PathLike[str]) -> tuple[PictureSpec, str]:
-    """What suits the photographs in a folder, and what they look like; the usual where there is no folder."""
-    path = Path(name_or_path).expanduser()
-    if name_or_path in CATALOG or not path.is_dir():
-        return PictureSpec(), ""
-    files = sorted(file for file in path.glob("*/**/*") if file.is_file() and not file.name.startswith("."))
+    """What suits the photographs of a folder or a table, and what they look like; else the usual."""
+    files = [] if name_or_path in CATALOG else _files(Path(name_or_path).expanduser())
     longer, coloured = [], False
     for place in evenly(len(files), _LOOKED_AT) if files else ():
         try:
@@ -76,3 +74,12 @@ def _look(name_or_path: str | os.PathLike[str]) -> tuple[PictureSpec, str]:
     side, channels = int(np.median(longer)), 3 if coloured else 1
     spec = PictureSpec(min(_MOST, max(_LEAST, side)), channels)
     return spec, f"since the {len(longer)} looked at are {_COLOURS[channels]} and about {side:,} pixels long"
+
+
+def _files(path: Path) -> list[Path]:
+    """The photographs in the folders of a folder, or those that a table names."""
+    if path.is_dir():
+        return sorted(
+            file for file in path.glob("*/**/*") if file.is_file() and not file.name.startswith(".")
+        )
+    return photos_in(path) if holds_paths(path) else []

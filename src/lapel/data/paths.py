@@ -41,6 +41,11 @@ def holds_paths(path: Path) -> bool:
         return False
 
 
+def photos_in(path: Path) -> list[Path]:
+    """The photos that a table of paths names. Raises DataError where it is none."""
+    return [path.parent / name for name in _read(path, None).names]
+
+
 def read_paths(path: Path, how: Photos, progress: Progress | None) -> Dataset:
     """Read the photos that a table names, and for tests those of the table beside it that is named alike.
 

@@ -21,6 +21,7 @@ import lapel
 from lapel.files import write_atomic
 from lapel.report.style import INK, MUTED, RIGHT, WRONG, png
 from lapel.report.tiles import Tile, mosaic
+from lapel.wording import percent
 
 PHOTOS = Path(__file__).resolve().parent.parent / "examples" / "photos"
 SIDE = 400
@@ -55,7 +56,7 @@ def main() -> None:
         tag = tagger.tag(path)
         hue = MUTED if not tag.accepted else RIGHT if tag.label == label else WRONG
         headline = tag.label if tag.accepted else tag.reason
-        sure = f"{tag.confidence:.0%}" if tag.accepted else f"if at all, {tag.label}"
+        sure = percent(tag.score) if tag.accepted else f"closest: {tag.label}"
         shows = f"is: {name.replace('-', ' ').replace('t shirt', 't-shirt')}"
         lines = ((headline, INK if hue == RIGHT else hue), (sure, MUTED), (shows, MUTED))
         tiles.append(Tile(square(path), lines, bar=min(tag.score, 1.0), hue=hue))

@@ -28,7 +28,7 @@ from lapel.pretrained.networks import network_recipe
 from lapel.pretrained.weights import read_pretrained
 from lapel.recipes.plan import plan
 from lapel.recipes.schema import Recipe
-from lapel.runtime import onnx_runtime
+from lapel.tagger import open_session
 
 NETWORK = "efficientnet-lite0"
 SPEC = PictureSpec(size=224, channels=3)
@@ -55,10 +55,7 @@ def first_part() -> Callable[[NDArray[np.uint8]], Maps]:
     model = onnx.shape_inference.infer_shapes(to_onnx(cut, own, card))
     pooled = next(node for node in model.graph.node if node.op_type == "GlobalAveragePool")
     part = Extractor(model).extract_model(["pictures"], [pooled.input[0]])
-    runtime = onnx_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = runtime.InferenceSession(part.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = open_session(part.SerializeToString())
 
     def maps(pictures: NDArray[np.uint8]) -> Maps:
         parts = (pictures[start : start + _AT_ONCE] for start in range(0, len(pictures), _AT_ONCE))

@@ -34,8 +34,13 @@ def asked_small(photographs: Photographs) -> NDArray[np.float64]:
 
 def mixed(logits: NDArray[np.float32], small: NDArray[np.float64]) -> NDArray[np.float64]:
     """The logarithms of the shares of the classes, as the joined model mixes them (n, 10)."""
-    large = np.log(np.maximum(softmax(logits[:, :OTHER]), FLOOR))
-    return (1 - SMALL_SHARE) * large + SMALL_SHARE * np.log(np.maximum(small, FLOOR))
+    return (1 - SMALL_SHARE) * _alone(logits) + SMALL_SHARE * np.log(np.maximum(small, FLOOR))
+
+
+def _alone(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The same of the large network alone."""
+    shares: NDArray[np.float64] = np.log(np.maximum(softmax(logits[:, :OTHER]), FLOOR))
+    return shares
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,7 @@ class Judged:
     @classmethod
     def of(cls, photographs: Photographs, logits: NDArray[np.float32], small: NDArray[np.float64]) -> Judged:
         """Judge them, and find the temperature."""
-        alone = np.log(np.maximum(softmax(logits[:, :OTHER]), FLOOR))
-        logs = np.where(photographs.phone[:, None], alone, mixed(logits, small))
+        logs = np.where(photographs.phone[:, None], _alone(logits), mixed(logits, small))
         known = photographs.of_a_class
         return cls(
             photographs,

@@ -48,7 +48,6 @@ from lapel.engines.onnx import to_onnx
 from lapel.engines.weights import packed, read_weights
 from lapel.files import write_atomic
 from lapel.metrics import wilson_interval
-from lapel.picture import read_picture
 from lapel.pretrained.networks import network_recipe
 
 WHOLE = 9  # the number, beside those of the folds, of the network that learns from all photographs
@@ -89,7 +88,7 @@ class Making:
     @cached_property
     def pictures(self) -> NDArray[np.uint8]:
         """What the network sees of the photographs."""
-        return kept(self._work / "pictures.npy", lambda: seen(self.photographs))
+        return kept(self._work / "pictures.npy", lambda: seen(self.photographs.paths))
 
     @cached_property
     def views(self) -> Views:
@@ -268,7 +267,7 @@ def model(making: Making, judged: Judged) -> bytes:
     recipe = network_recipe(NETWORK)
     built = to_onnx(recipe, making.fitted(WHOLE).joined(), replace(card, temperature=1.0, second_look=1.0))
     # What the ranges of numbers are found by: photographs, garments as they are, and what is none.
-    usual = [making.pictures[:: max(1, len(photographs) // CALIBRATED)], _prepared(making.held.pictures[:60])]
+    usual = [making.pictures[:: max(1, len(photographs) // CALIBRATED)], seen(making.held.pictures[:60])]
     usual.append(nothings(30, SPEC.size, 20))
     large = onnx.load_from_string(quantised(built, np.concatenate(usual)))
     both = joined(large, onnx.load(SHIPPED / "photo-small.onnx"), card, share=SMALL_SHARE)
@@ -285,11 +284,6 @@ def _measured(judged: Judged, dataset: str, some: NDArray[np.bool_]) -> dict[str
         "interval": list(wilson_interval(right, int(some.sum()))),
         "pictures": int(some.sum()),
     }
-
-
-def _prepared(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Grey pictures as the model is given them."""
-    return np.stack([read_picture(picture, SPEC) for picture in pictures])
 
 
 def credits_page(shop: Path, photographs: Photographs) -> str:

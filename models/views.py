@@ -5,7 +5,7 @@ All of it is computed once and kept in a folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,12 @@ import torch
 from backgrounds import as_given, grounds, nothings
 from eyes import SPEC, Maps, first_part
 from numpy.typing import NDArray
-from photographs import Photographs
 from scenes import NOTHING, Scenes, enlarged
 from shoes import shoes
 from torch import Tensor
 
 from lapel.data.dataset import Split
-from lapel.picture import read_picture
+from lapel.picture import Source, read_picture
 
 ROUNDS = 3  # in each, every photograph is seen in two ways
 _ROOM = 32  # pixels by which grounds are larger than pictures
@@ -96,9 +95,9 @@ def kept(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     return held
 
 
-def seen(photographs: Photographs) -> NDArray[np.uint8]:
-    """What the network sees of photographs."""
-    return np.stack([read_picture(path, SPEC) for path in photographs.paths])
+def seen(sources: Iterable[Source]) -> NDArray[np.uint8]:
+    """What the network sees of photographs, or of grey pictures."""
+    return np.stack([read_picture(source, SPEC) for source in sources])
 
 
 def _plain(pictures: NDArray[np.uint8], see: Callable[[NDArray[np.uint8]], Maps]) -> NDArray[np.float16]:

@@ -23,6 +23,19 @@ def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.delenv("LAPEL_RUNS", raising=False)
 
 
+@pytest.fixture(params=["torch", "keras"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of each engine that is installed."""
+    from lapel.engines.load import load_engine
+    from lapel.errors import MissingExtra
+
+    try:
+        load_engine(request.param)
+    except MissingExtra as error:
+        pytest.skip(str(error))
+    return str(request.param)
+
+
 @pytest.fixture
 def fashion_mnist() -> Path:
     """The folder of the real Fashion-MNIST files."""

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from lapel.data.dataset import Dataset, Split
 from lapel.engines.load import load_engine
 from lapel.engines.weights import draw, moved_name
-from lapel.errors import MissingExtra, RecipeError
+from lapel.errors import RecipeError
 from lapel.evaluation import evaluate
 from lapel.exporting import export
 from lapel.recipes.load import load_recipe, parse
@@ -40,15 +40,6 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def first() -> Run:
     return train(small_recipe(epochs=2, steps=60, **PLAIN), blobs(80), path="first")
-
-
-@pytest.fixture(params=["torch", "keras"])
-def engine(request: pytest.FixtureRequest) -> str:
-    try:
-        load_engine(request.param)
-    except MissingExtra as error:
-        pytest.skip(str(error))
-    return str(request.param)
 
 
 def renamed(dataset: Dataset) -> Dataset:

@@ -36,15 +36,6 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(params=["torch", "keras"])
-def engine(request: pytest.FixtureRequest) -> str:
-    try:
-        load_engine(request.param)
-    except MissingExtra as error:
-        pytest.skip(str(error))
-    return str(request.param)
-
-
 class StopAfter(Watch):
     """Watches a training and stops it in the middle of an epoch, as Ctrl-C would."""
 

@@ -12,13 +12,13 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ _SETTINGS = {
 }
 
 Read = tuple[Photo, Picture | PictureError]
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Decoders:
@@ -73,13 +75,7 @@ class Decoders:
 
         Raises LapelError where no process can be started.
         """
-        waiting: deque[Future[list[Read]]] = deque()
-        for chunk in _chunks(photos):
-            waiting.append(self._threads.submit(self._read, chunk))
-            if len(waiting) > self._processes * _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        return ahead(self._threads, self._read, _chunks(photos), self._processes * _AHEAD)
 
     def _read(self, chunk: list[Photo]) -> list[Read]:
         """In a thread of its own: ask an idle process."""
@@ -121,6 +117,17 @@ class Decoders:
             process = _Process(self._spec, self._limits)
             self._all.add(process)
             return process
+
+
+def ahead(threads: Executor, work: Callable[[S], T], items: Iterable[S], count: int) -> Iterator[T]:
+    """What `work` gives for each item, in their order, while threads work on the next `count`."""
+    waiting: deque[Future[T]] = deque()
+    for item in items:
+        waiting.append(threads.submit(work, item))
+        if len(waiting) > count:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 class _DiedError(Exception):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import PictureError
+from ..runtime import cores
 from ..tagger import Tag, Tagger, Untagged
 from .inputs import Photo
 
@@ -23,8 +26,9 @@ def tag_catalogue(
 ) -> Iterator[tuple[Photo, Row]]:
     """Label the photos of a catalogue: one row each, in their order, and never a PictureError.
 
-    More than a few are decoded in `processes` of their own, one for each core if not given. Photos are
-    taken as they are needed, so that memory does not depend on how many there are.
+    More than a few are decoded in `processes` of their own, one for each core if not given, and the model
+    is asked by as many threads. Photos are taken as they are needed, so that memory does not depend on how
+    many there are.
 
     >>> for photo, row in tag_catalogue(load_tagger("model.onnx"), Catalogue(["photos"])):  # doctest: +SKIP
     ...     print(photo.name, row.label if isinstance(row, Tag) else row.error)
@@ -34,17 +38,21 @@ def tag_catalogue(
     if len(first) < _FEW:
         yield from _label(tagger, [_read(tagger, photo) for photo in first])
         return
-    from .decoders import Decoders
+    from .decoders import Decoders, ahead
 
-    with Decoders(tagger.card.picture, tagger.limits, processes) as decoders:
-        for batch in decoders.read(chain(first, remaining)):
-            yield from _label(tagger, batch)
+    count = processes or cores()
+    with (
+        Decoders(tagger.card.picture, tagger.limits, count) as decoders,
+        ThreadPoolExecutor(count) as threads,
+    ):
+        for rows in ahead(threads, partial(_label, tagger), decoders.read(chain(first, remaining)), count):
+            yield from rows
 
 
 def _read(tagger: Tagger, photo: Photo) -> Read:
     return photo, photo.source if isinstance(photo.source, PictureError) else tagger.read(photo.source)
 
 
-def _label(tagger: Tagger, batch: list[Read]) -> Iterator[tuple[Photo, Row]]:
+def _label(tagger: Tagger, batch: list[Read]) -> list[tuple[Photo, Row]]:
     rows = tagger.tag_read([photo.name for photo, _ in batch], [read for _, read in batch])
-    return zip((photo for photo, _ in batch), rows, strict=True)
+    return list(zip((photo for photo, _ in batch), rows, strict=True))

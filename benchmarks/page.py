@@ -1,8 +1,8 @@
-"""The picture of the service's page in the README: the page itself, in Chromium, with drawn garments.
+"""The picture of the service's page in the README: the page itself, in Chromium, with example photos.
 
     python benchmarks/page.py docs/images/page.png
 
-The garments are those of showcase.py; the last photo is none.
+The photos are some of examples/photos; the last file is none.
 """
 
 from __future__ import annotations
@@ -17,23 +17,19 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import FilePayload, sync_playwright
 
-from lapel.data.registry import FASHION_CLASSES
-from lapel.data.synthetic.draw import draw
 from lapel.files import write_atomic
 
-SEED, SIDE = 1, 400
-WIDTH, HEIGHT, COUNT = 1280, 900, 7
+PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
+NAMES = ("red-dress", "jeans", "winter-coat", "brown-sandals", "checked-shirt", "cable-pullover", "cap")
+WIDTH, HEIGHT, COUNT = 1280, 900, len(NAMES)
 
 
 def main() -> None:
     """Start the service, show it photos, ask why, and take the picture."""
-    images, labels = draw(COUNT, size=SIDE, channels=3, style="photo", seed=SEED)
-    files: list[FilePayload] = []
-    for image, label in zip(images, labels, strict=True):
-        photo = io.BytesIO()
-        Image.fromarray(image).save(photo, "JPEG", quality=90)
-        name = FASHION_CLASSES[label].lower().replace("/", "-").replace(" ", "-")
-        files.append({"name": f"{name}.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()})
+    files: list[FilePayload] = [
+        {"name": f"{name}.jpg", "mimeType": "image/jpeg", "buffer": (PHOTOS / f"{name}.jpg").read_bytes()}
+        for name in NAMES
+    ]
     files.append({"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"this is no photo"})
     command = [sys.executable, "-m", "lapel", "serve", "--port", "0"]
     with (
@@ -50,7 +46,7 @@ def main() -> None:
         page.wait_for_selector(f".card:nth-child({COUNT + 1}) .name")
         page.wait_for_load_state("networkidle")
         page.locator(".card:nth-child(1) .why").click()
-        page.wait_for_load_state("networkidle")
+        page.wait_for_selector(".card:nth-child(1) .heat:visible")
         page.mouse.move(5, 5)
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
         shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")

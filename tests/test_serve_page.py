@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -239,14 +240,25 @@ def test_many_photos_go_a_few_at_a_time_and_a_bad_one_says_what_is_wrong(visit: 
     chip = page.locator("#summary").get_by_role("button", name=f"{UNKNOWN} {labels.count(UNKNOWN)}")
     chip.click()
     expect(page.locator(".card:visible")).to_have_count(labels.count(UNKNOWN))
+    chip.click()
+    tags = [tagger().tag(file["buffer"]) for file in files]
+    colours = Counter(tag.colours[0].name for tag in tags if tag.colours)
+    name, count = colours.most_common(1)[0]
+    page.locator("#colours").get_by_role("button", name=f"{name} {count}", exact=True).click()
+    expect(page.locator(".card:visible")).to_have_count(count)
+    expect(page.locator(".card:visible .dyes").first).to_contain_text(name)
 
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_bytes().decode())))
-    assert list(rows[0]) == ["source", "label", "confidence", "accepted", "reason", "error"]
+    assert list(rows[0]) == [
+        *("source", "label", "confidence", "score", "accepted", "reason", "error", "colours")
+    ]
     assert [row["source"] for row in rows[:4]] == ["photo 0.png", "photo 1.png", "photo 2.png", "'=1+1.png"]
-    tag = tagger().tag(files[0]["buffer"])
-    assert list(rows[0].values())[1:] == [tag.label, f"{tag.confidence:.4f}", "true", "", ""]
+    tag = tags[0]
+    dyes = "; ".join(f"{one.name} {one.share:.3f} {one.hex}" for one in tag.colours)
+    shares = [f"{share:.4f}" for share in (tag.confidence, tag.score)]
+    assert list(rows[0].values())[1:] == [tag.label, *shares, "true", "", "", dyes]
     assert "not a picture" in rows[10]["error"]
     assert {row["reason"] for row in rows if row["accepted"] == "false"} <= {
         "unsure",
@@ -402,11 +414,12 @@ def test_the_pad_is_drawn_on_by_keyboard(visit: Callable[..., Any]) -> None:
     page.keyboard.press("ArrowDown")
     said = page.locator("#pad-answer .woven")
     expect(said).to_be_visible()
-    drawn = grey(sent(page, lambda picture: bool((picture[14:19, 13] == 255).all())))
+    png = sent(page, lambda picture: bool((picture[14:19, 13] == 255).all()))
+    drawn = grey(png)
     assert drawn[21:].max() == 0
-    page.wait_for_function(
-        "document.querySelector('#live').innerText === document.querySelector('#pad-answer .woven').innerText"
-    )
+    tag = tagger("fashion-mnist").tag(png)
+    for place in (said, page.locator("#live")):
+        expect(place).to_have_text(tag.label if tag.accepted else UNKNOWN)
     page.keyboard.press("Control+z")
     expect(page.locator("#pad-answer")).to_be_empty()
 

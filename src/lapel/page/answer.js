@@ -35,6 +35,15 @@ export function bars(tag) {
 	return make("ol", { className: "bars" }, ...rows);
 }
 
+/** The colours of a tag, each with a dot of it and its share. */
+export function dyes(tag) {
+	return tag.colours.map(({ name, share, hex }) => {
+		const dot = make("i", { className: "dye", ariaHidden: "true" });
+		dot.style.background = hex;
+		return make("li", {}, dot, " ", `${name} ${Math.round(100 * share)}%`);
+	});
+}
+
 /** Shows an answer in full; it may be an error, too. */
 export function showAnswer(place, tag) {
 	if (tag.error) {

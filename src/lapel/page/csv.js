@@ -1,6 +1,6 @@
 // The labels as a table that any spreadsheet opens.
 
-const COLUMNS = ["source", "label", "confidence", "accepted", "reason", "error"];
+const COLUMNS = ["source", "label", "confidence", "score", "accepted", "reason", "error", "colours"];
 
 /** The table of all photos that have an answer, with lines as RFC 4180 has them. */
 export function toCsv(photos) {
@@ -9,8 +9,11 @@ export function toCsv(photos) {
 }
 
 function row({ name, tag, failure }) {
-	if (!tag) return [name, "", "", "", "", failure.error];
-	return [name, tag.label, tag.confidence.toFixed(4), String(tag.accepted), tag.reason ?? "", ""];
+	if (!tag) return [name, "", "", "", "", "", failure.error, ""];
+	const { label, confidence, score, accepted, reason, colours } = tag;
+	const shares = [confidence, score].map((share) => share.toFixed(4));
+	const dyes = colours.map((colour) => `${colour.name} ${colour.share.toFixed(3)} ${colour.hex}`).join("; ");
+	return [name, label, ...shares, String(accepted), reason ?? "", "", dyes];
 }
 
 function cell(text) {

@@ -4,6 +4,7 @@ import { measure, saying, UNKNOWN } from "./answer.js";
 import { Card } from "./card.js";
 import { toCsv } from "./csv.js";
 import { announce, counted, find, make } from "./dom.js";
+import { Filter } from "./filter.js";
 import { Photo, Queue } from "./queue.js";
 
 const NEWS_EVERY = 5000; // milliseconds between two announcements of how far it is
@@ -11,10 +12,8 @@ const NO_ANSWER = "No answer";
 
 const cards = new Map(); // photo -> card
 const queue = new Queue(changed);
-const chips = new Map(); // group -> button
 const news = new Set(); // photos that were done since nothing was left to do
 let model = "";
-let shown = ""; // the only group to be seen
 let lastNews = 0;
 let due; // the timer of the next refresh
 
@@ -82,6 +81,14 @@ function drop(photo) {
 
 const groupOf = ({ tag, failure }) => (tag ? saying(tag) : failure ? NO_ANSWER : "");
 
+const filters = [
+	new Filter(find("summary"), groupOf, { last: [UNKNOWN, NO_ANSWER], changed: refresh }),
+	new Filter(find("colours"), ({ tag }) => tag?.colours[0]?.name, {
+		dotOf: ({ tag }) => tag.colours[0].hex,
+		changed: refresh,
+	}),
+];
+
 function refresh() {
 	due = clearTimeout(due);
 	const photos = [...cards.keys()];
@@ -95,7 +102,8 @@ function refresh() {
 	find("csv").disabled = !done.length;
 	find("stop").hidden = !left;
 	find("resume").hidden = !inState("stopped").length;
-	showGroups(done);
+	for (const filter of filters) filter.count(done);
+	for (const [photo, { element }] of cards) element.hidden = !filters.every((filter) => filter.shows(photo));
 	tellNews(done.length, photos.length, left);
 }
 
@@ -105,30 +113,6 @@ function tally(photos) {
 	const failed = photos.filter(({ failure }) => failure).length;
 	const parts = [`${accepted} labelled`, unknown && `${unknown} not known`, failed && `${failed} without an answer`];
 	return `${counted(photos.length, "photo")}: ${parts.filter(Boolean).join(", ")}`;
-}
-
-function showGroups(done) {
-	const counts = new Map();
-	for (const group of done.map(groupOf)) counts.set(group, (counts.get(group) ?? 0) + 1);
-	if (!counts.has(shown)) shown = "";
-	for (const [group, chip] of chips) if (!counts.has(group)) chip.remove(), chips.delete(group);
-	for (const [group, count] of counts) {
-		if (!chips.has(group)) chips.set(group, newChip(group));
-		chips.get(group).replaceChildren(group, " ", make("b", {}, count.toLocaleString("en")));
-		chips.get(group).setAttribute("aria-pressed", group === shown);
-	}
-	find("summary").hidden = counts.size < 2;
-	for (const [photo, { element }] of cards) element.hidden = Boolean(shown) && groupOf(photo) !== shown;
-}
-
-function newChip(group) {
-	const chip = make("button", { className: "chip" });
-	chip.addEventListener("click", () => {
-		shown = shown === group ? "" : group;
-		refresh();
-	});
-	find("summary")[[UNKNOWN, NO_ANSWER].includes(group) ? "append" : "prepend"](chip);
-	return chip;
 }
 
 function tellNews(done, all, left) {

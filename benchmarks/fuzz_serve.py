@@ -37,7 +37,7 @@ from numpy.random import Generator
 from servers import form, lapel
 from wire import Answer, Gone, Hang, Nonsense, Wire, request
 
-from lapel.tagger import model_path
+from lapel.model_file import model_path
 
 THREADS = 4
 SECONDS = 10.0

@@ -31,7 +31,7 @@ from PIL import Image
 from servers import form, lapel
 from wire import Gone, Hang, Nonsense, Wire, request
 
-from lapel.tagger import model_path
+from lapel.model_file import model_path
 
 ROUNDS = 50
 FIFTH = 10  # rounds

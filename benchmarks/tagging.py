@@ -135,7 +135,7 @@ def _session(model: str) -> tuple[Any, int, int]:
     """The model as the usual loop has it: ONNX Runtime with its own settings."""
     import onnxruntime
 
-    from lapel.tagger import model_path
+    from lapel.model_file import model_path
 
     spec = load_tagger(model).card.picture
     session = onnxruntime.InferenceSession(model_path(model), providers=["CPUExecutionProvider"])

@@ -23,22 +23,45 @@ from lapel.layers.dense import Dense
 from lapel.layers.efficientnet import EfficientNetLite
 from lapel.layers.mobile import MobileBlock
 from lapel.layers.pool import GlobalPool
+from lapel.model_file import open_session
 from lapel.picture import PictureSpec
 from lapel.pretrained.networks import network_recipe
 from lapel.pretrained.weights import read_pretrained
 from lapel.recipes.plan import plan
 from lapel.recipes.schema import Recipe
-from lapel.tagger import open_session
 
 NETWORK = "efficientnet-lite0"
 SPEC = PictureSpec(size=224, channels=3)
 KEPT = 15  # layers of the body that stay as they are: all up to the first block of 7×7 and 192 channels
+OPINION = 17  # the block from which the second opinion goes its own way, as it was before
 FEATURES = 1280
 
 Maps = NDArray[np.float16]  # (n, 192, 7, 7)
 
 _EPSILON = 1e-3  # of the network's batch norms
 _AT_ONCE = 16
+
+
+def names_head() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The weights (1000, 1280) and the bias by which the network tells ImageNet's names."""
+    weights = read_pretrained(NETWORK)
+    return weights["3.weight"], weights["3.bias"]
+
+
+def as_it_was(network: SecondPart) -> SecondPart:
+    """What gives the second opinion: the network's first blocks, and what followed before it learned."""
+    before = SecondPart(answers=1, kinds=1)
+    for place, block in network.blocks.items():
+        if int(place) < OPINION:
+            before.blocks[place].load_state_dict(block.state_dict())
+    return before.eval()
+
+
+def opinion_begins(model: onnx.ModelProto) -> str:
+    """Where the second opinion goes its own way, in a model of the whole network."""
+    kernel = f"0.layers.{OPINION}.layers.0.weight"
+    begin: str = next(node.input[0] for node in model.graph.node if kernel in node.input)
+    return begin
 
 
 def first_part() -> Callable[[NDArray[np.uint8]], Maps]:
@@ -91,18 +114,21 @@ class SecondPart(nn.Module):
             maps = block(maps)
         return F.relu6(self.head(maps)).mean((2, 3))
 
-    def joined(self) -> Weights:
-        """The weights of the whole network, both parts, as `network_recipe` names them."""
+    def features_of(self, maps: Maps) -> NDArray[np.float32]:
+        """The same of maps that are kept, some at a time."""
+        parts = (torch.from_numpy(np.array(maps[start : start + 64])) for start in range(0, len(maps), 64))
+        with torch.inference_mode():
+            features: NDArray[np.float32] = torch.cat([self.features(part.float()) for part in parts]).numpy()
+        return features
+
+    def joined(self, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Weights:
+        """The weights of the whole network, both parts and a head, as `network_recipe` names them."""
         weights = read_pretrained(NETWORK)
         for place, block in self._blocks.items():
             for name, layer in (("0", block.wide), ("3", block.deep), ("6", block.narrow)):
                 weights |= _as_two(layer, f"0.layers.{place}.layers.{name}")
         weights |= _as_two(self.head, f"0.layers.{KEPT + len(self.blocks)}")
-        weights |= {
-            "3.weight": self.answers.weight.detach().numpy(),
-            "3.bias": self.answers.bias.detach().numpy(),
-        }
-        return weights
+        return weights | {"3.weight": weight, "3.bias": bias}
 
 
 class _Block(nn.Module):

@@ -1,13 +1,14 @@
-"""Make the shipped model `photo`, and measure how its making does on photographs that it has not seen.
+"""Make the shipped models `photo` and `wardrobe`, and measure how their making does on photographs unseen.
 
-    python models/photo.py WARDROBE SHOP                # five folds, then the model of all photographs
+    python models/photo.py WARDROBE SHOP                # five folds, then the models of all photographs
     python models/photo.py WARDROBE SHOP --folds-only   # the figures of BENCHMARKS.md, and no model
 
 WARDROBE and SHOP are folders with labels.csv (models/README.md says what it holds). The second part of a
-network that has learned from ImageNet goes on learning from them and from drawn garments. Beside it the
-shipped `photo-small` is asked, which knows Fashion-MNIST better. What was computed is kept in the folder
-`--work`, so that a making that was interrupted goes on. Fashion-MNIST must be at hand; its test pictures are
-not touched.
+network that has learned from ImageNet goes on learning from them and from drawn garments; beside it stays the
+part as it was, which gives a second opinion. `photo` answers which class of Fashion-MNIST a garment is, and
+asks the shipped `photo-small` as well about grey pictures, which knows these better. `wardrobe` has the same
+eyes and answers which of more kinds. What was computed is kept in the folder `--work`, so that a making that
+was interrupted goes on. Fashion-MNIST must be at hand; its test pictures are not touched.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ import onnx
 import torch
 import torch.nn.functional as F
 from backgrounds import nothings
-from eyes import NETWORK, SPEC, Maps, SecondPart
-from joined import joined
-from judging import SMALL_SHARE, Judged, asked_small
+from eyes import NETWORK, SPEC, SecondPart, as_it_was, names_head, opinion_begins
+from joined import joined, second_opinion
+from judging import SHARES, Answers, Judged
+from kinds import KINDS, possible
+from kinds_head import fit_kinds
 from numpy.typing import NDArray
+from opinion import grouping, rows_of
 from photo_small import REJECTS, SHIPPED
 from photographs import FOLDS, UNKNOWN, Photographs
 from quantise import quantised
@@ -42,16 +46,18 @@ import lapel
 from lapel.calibrate import usual_answers
 from lapel.card import Card
 from lapel.data.dataset import Split
-from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import synthetic_dataset
 from lapel.engines.onnx import to_onnx
 from lapel.engines.weights import packed, read_weights
 from lapel.files import write_atomic
 from lapel.metrics import wilson_interval
-from lapel.pretrained.networks import network_recipe
+from lapel.pretrained.networks import CLASSES, network_recipe
+from lapel.pretrained.weights import read_pretrained
 
 WHOLE = 9  # the number, beside those of the folds, of the network that learns from all photographs
 CALIBRATED = 120  # photographs by which the ranges of numbers are found
+DRAWN_EVERY = 3  # of the drawn garments, one in so many is told its kind
+DRAWN_SHARE = 0.1  # how much all of them count beside the photographs
 # How many pictures of a batch come from each source.
 MIX = {"phone": 22, "shop": 22, "other": 8, "fm-plain": 5, "fm-laid": 2, "shoes": 2, "nothing": 3}
 
@@ -109,14 +115,45 @@ class Making:
         )
         return network.eval()
 
-    def unseen(self) -> NDArray[np.float32]:
-        """What the folds' networks answer for the photographs that they have not seen: logits (n, 12)."""
-        answers = np.zeros((len(self.photographs), ANSWERS), np.float32)
+    def features(self, number: int) -> NDArray[np.floating]:
+        """What this network sees in the photographs as they are, and mirrored: (n, 2, 1280)."""
+
+        def compute() -> NDArray[np.float16]:
+            network, plain = self.fitted(number), self.views.plain
+            ways = [network.features_of(plain[:, way]) for way in range(2)]
+            return np.stack(ways, 1).astype(np.float16)
+
+        return kept(self._work / f"features-{number}.npy", compute)
+
+    def kinds_head(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weights and bias by which this network's features are told one of our kinds."""
+        photographs, drawn = self.photographs, self.views.drawn[::DRAWN_EVERY]
+        some = np.flatnonzero(_inside(photographs, number) & ~photographs.possible.all(1))
+        seen, may_be = self.features(number)[some], photographs.possible[some]
+        shares = np.concatenate([_shares_of_kinds(may_be, photographs.phone[some])] * 2)
+        drawn_kinds = np.stack([possible(label) for label in range(ANSWERS)])
+        return fit_kinds(
+            np.concatenate([seen[:, 0], seen[:, 1], self.fitted(number).features_of(drawn)]).astype(
+                np.float32
+            ),
+            np.concatenate([may_be, may_be, drawn_kinds[self.views.drawn_labels[::DRAWN_EVERY]]]),
+            np.concatenate([shares / 2, np.full(len(drawn), DRAWN_SHARE / len(drawn))]),
+        )
+
+    def unseen(self) -> Answers:
+        """What the folds' networks answer for the photographs that they have not seen."""
         folds = self.photographs.fold_of()
+        classes = np.zeros((len(folds), ANSWERS), np.float32)
+        of_kinds = np.zeros((len(folds), len(KINDS) + 2), np.float32)
+        names = np.zeros((len(folds), CLASSES), np.float32)
         for number in range(FOLDS):
             outside = np.flatnonzero(folds == number)
-            answers[outside] = answered(self.fitted(number), self.views.plain[outside, 0])
-        return answers
+            seen = self.features(number)[outside, 0].astype(np.float32)
+            classes[outside] = _told(seen, *answers_head(self.fitted(number)))
+            of_kinds[outside] = _told(seen, *self.kinds_head(number))
+            before = as_it_was(self.fitted(number)).features_of(self.views.plain[outside, 0])
+            names[outside] = _told(before, *names_head())
+        return Answers(classes, of_kinds, names)
 
 
 def learn(views: Views, photographs: Photographs, number: int, how: Learning) -> SecondPart:
@@ -170,7 +207,7 @@ def _batches(
     """Maps, labels and kinds: of each source so many as MIX says, rare classes more often than they come."""
     random = np.random.default_rng(number)
     labels, kinds = photographs.labels, photographs.kinds
-    inside = photographs.learned & (photographs.fold_of() != number)
+    inside = _inside(photographs, number)
     pools = {
         "phone": inside & photographs.phone & (photographs.of_a_class | (labels == UNKNOWN) & (kinds >= 0)),
         "shop": inside & ~photographs.phone & photographs.of_a_class,
@@ -219,30 +256,84 @@ def _chances(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     return shares
 
 
-def answered(network: SecondPart, maps: Maps) -> NDArray[np.float32]:
-    """The twelve answers as logits."""
-    with torch.inference_mode():
-        parts = [
-            network.answers(network.features(torch.from_numpy(np.array(maps[start : start + 64])).float()))
-            for start in range(0, len(maps), 64)
-        ]
-    answers: NDArray[np.float32] = torch.cat(parts).numpy()
-    return answers
+def _inside(photographs: Photographs, number: int) -> NDArray[np.bool_]:
+    """Which photographs the network of this number may learn from."""
+    inside: NDArray[np.bool_] = photographs.learned & (photographs.fold_of() != number)
+    return inside
 
 
-def model(making: Making, judged: Judged) -> bytes:
+def _shares_of_kinds(possible: NDArray[np.bool_], phone: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How much each photograph counts: phones and shops alike, and what is rare more than its share."""
+    _, place, counts = np.unique(possible, axis=0, return_inverse=True, return_counts=True)
+    shares = counts[place].astype(np.float64) ** -0.5
+    for some in (phone, ~phone):
+        shares[some] /= 2 * shares[some].sum()
+    return shares
+
+
+def answers_head(network: SecondPart) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights and bias of the twelve answers."""
+    return network.answers.weight.detach().numpy(), network.answers.bias.detach().numpy()
+
+
+def _told(
+    features: NDArray[np.float32], weight: NDArray[np.float32], bias: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return features @ weight.T + bias
+
+
+def photo_model(making: Making, judged: Judged) -> bytes:
     """The network that learned from all photographs and the small model as one, calibrated by the folds."""
-    photographs, known = judged.photographs, judged.photographs.of_a_class
-    card = Card(
-        name="photo",
-        class_names=FASHION_CLASSES,
+    card = _card("photo", judged, "garments worn in a scene, shirts, boots and pullovers of shops")
+    large = _eyes(making, card, answers_head(making.fitted(WHOLE)))
+    return _packed(joined(large, card, SHARES, onnx.load(SHIPPED / "photo-small.onnx")))
+
+
+def wardrobe_model(making: Making, judged: Judged) -> bytes:
+    """The same network with its answers of more kinds."""
+    card = _card("wardrobe", judged, "polos, hoodies, blazers, boots; whatever shops show, most of all bags")
+    return _packed(joined(_eyes(making, card, making.kinds_head(WHOLE)), card, SHARES))
+
+
+def _packed(model: onnx.ModelProto) -> bytes:
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _eyes(
+    making: Making, card: Card, head: tuple[NDArray[np.float32], NDArray[np.float32]]
+) -> onnx.ModelProto:
+    """The network with a head and a second opinion, in whole numbers, and without a temperature."""
+    recipe, rows = network_recipe(NETWORK), rows_of(card.class_names)
+    plain = replace(card, temperature=1.0, second_look=1.0)
+    network = to_onnx(recipe, making.fitted(WHOLE).joined(*head), plain)
+    weights = read_pretrained(NETWORK)
+    weights |= {name: weights[name][rows] for name in ("3.weight", "3.bias")}
+    names = Card(name="names", class_names=tuple(map(str, rows)), picture=SPEC)
+    before = to_onnx(recipe, weights, names)
+    begin = opinion_begins(network), opinion_begins(before)
+    both = second_opinion(network, before, begin, grouping(card.class_names))
+    # What the ranges of numbers are found by: photographs, garments as they are, and what is none.
+    usual = [
+        making.pictures[:: max(1, len(making.photographs) // CALIBRATED)],
+        seen(making.held.pictures[:60]),
+    ]
+    usual.append(nothings(30, SPEC.size, 20))
+    return onnx.load_from_string(quantised(both, np.concatenate(usual)))
+
+
+def _card(name: str, judged: Judged, weak: str) -> Card:
+    photographs, known = judged.photographs, judged.known
+    return Card(
+        name=name,
+        class_names=tuple(judged.class_names),
         picture=SPEC,
         rejects=REJECTS,
         temperature=judged.temperature,
         accept=judged.accept,
         second_look=SECOND_LOOK ** (1 / judged.temperature),  # the same doubt, after the temperature
         usual=usual_answers(
-            FASHION_CLASSES, judged.logs[known].argmax(1), judged.scores[known] >= judged.accept
+            judged.class_names, judged.logs[known].argmax(1), judged.scores[known] >= judged.accept
         ),
         measured=tuple(
             _measured(judged, name, part & known)
@@ -261,18 +352,9 @@ def model(making: Making, judged: Judged) -> bytes:
             f"(clothing-dataset, CC0); {(photographs.learned & ~photographs.phone).sum():,} pictures of "
             "demonstration shops (CREDITS.md names them and their licences); training pictures of "
             "Fashion-MNIST; drawn shoes and things that are no garment",
-            "weak": "garments worn in a scene, shirts, boots, pullovers",
+            "weak": weak,
         },
     )
-    recipe = network_recipe(NETWORK)
-    built = to_onnx(recipe, making.fitted(WHOLE).joined(), replace(card, temperature=1.0, second_look=1.0))
-    # What the ranges of numbers are found by: photographs, garments as they are, and what is none.
-    usual = [making.pictures[:: max(1, len(photographs) // CALIBRATED)], seen(making.held.pictures[:60])]
-    usual.append(nothings(30, SPEC.size, 20))
-    large = onnx.load_from_string(quantised(built, np.concatenate(usual)))
-    both = joined(large, onnx.load(SHIPPED / "photo-small.onnx"), card, share=SMALL_SHARE)
-    data: bytes = both.SerializeToString(deterministic=True)
-    return data
 
 
 def _measured(judged: Judged, dataset: str, some: NDArray[np.bool_]) -> dict[str, Any]:
@@ -287,7 +369,7 @@ def _measured(judged: Judged, dataset: str, some: NDArray[np.bool_]) -> dict[str
 
 
 def credits_page(shop: Path, photographs: Photographs) -> str:
-    """Whose work the model has learned from, as a page."""
+    """Whose work the models have learned from, as a page."""
     learned = {
         path.parent.name for path, one in zip(photographs.paths, photographs.learned, strict=True) if one
     }
@@ -295,9 +377,9 @@ def credits_page(shop: Path, photographs: Photographs) -> str:
         rows = [row for row in csv.DictReader(file) if row["collection"] in learned]
     return "\n".join(
         [
-            "# What the model `photo` has learned from",
+            "# What the models `photo` and `wardrobe` have learned from",
             "",
-            "None of the pictures comes with Lapel; what the model learned from them does.",
+            "None of the pictures comes with Lapel; what the models learned from them does.",
             "",
             "- EfficientNet-Lite0, trained on ImageNet: the TPU team of Google, converted for PyTorch by ML "
             "Illustrated (Apache-2.0)",
@@ -337,13 +419,18 @@ def main() -> None:
         for number in arguments.fit:
             making.fitted(number)
         return
-    judged = Judged.of(making.photographs, making.unseen(), asked_small(making.photographs))
-    print(judged.table())
+    photographs, unseen = making.photographs, making.unseen()
+    for name, make, judged in (
+        ("photo", photo_model, Judged.of_classes(photographs, unseen)),
+        ("wardrobe", wardrobe_model, Judged.of_kinds(photographs, unseen)),
+    ):
+        print(f"## {name}\n\n{judged.table()}\n", flush=True)
+        if not arguments.folds_only:
+            data = make(making, judged)
+            write_atomic(SHIPPED / f"{name}.onnx", data)
+            print(f"{name}.onnx: {len(data):,} bytes\n", flush=True)
     if not arguments.folds_only:
-        data = model(making, judged)
-        write_atomic(SHIPPED / "photo.onnx", data)
-        write_atomic(SHIPPED / "CREDITS.md", credits_page(arguments.shop, making.photographs).encode())
-        print(f"\nphoto.onnx: {len(data):,} bytes")
+        write_atomic(SHIPPED / "CREDITS.md", credits_page(arguments.shop, photographs).encode())
 
 
 if __name__ == "__main__":

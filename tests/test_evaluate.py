@@ -220,7 +220,7 @@ def test_a_model_that_comes_with_lapel_is_judged_by_its_name(
     run = open_run(filed)
     dataset = dataset_of(run)
     export(run, tmp_path / "shipped" / "mine.onnx", dataset=dataset)
-    monkeypatch.setattr("lapel.tagger._models_folder", lambda: tmp_path / "shipped")
+    monkeypatch.setattr("lapel.model_file._models_folder", lambda: tmp_path / "shipped")
     assert evaluate("mine", dataset=dataset).accuracy == evaluate(run).accuracy
     data = ["--data", str(tmp_path / "rows.npz"), "--json"]
     result = CliRunner().invoke(lapel, ["evaluate", "mine", *data], catch_exceptions=False)

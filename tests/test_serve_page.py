@@ -641,4 +641,4 @@ def test_it_is_light_and_needs_nobody_else(visit: Callable[..., Any], service: S
     expect(page.get_by_role("combobox", name="Model")).to_be_visible()
     assert all(response.url.startswith(service.address) for response in loaded)
     page_itself = [response for response in loaded if not response.url.endswith("/models")]
-    assert sum(len(response.body()) for response in page_itself) <= 64 * 1024
+    assert sum(len(response.body()) for response in page_itself) <= 72 * 1024

@@ -8,15 +8,44 @@ import pytest
 import lapel
 from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import draw
+from lapel.model_file import model_path, shipped_models
 from lapel.picture import PictureSpec
-from lapel.tagger import Tagger, model_path, shipped_models
+from lapel.tagger import Tagger
 
-LARGEST = {"fashion-mnist": 1_500_000, "photo": 8_000_000, "photo-small": 2_000_000}  # bytes
+LARGEST = {  # bytes
+    "fashion-mnist": 1_500_000,
+    "photo": 8_000_000,
+    "photo-small": 2_000_000,
+    "wardrobe": 6_000_000,
+}
 PICTURES = {
     "fashion-mnist": PictureSpec(preparation="garment"),
     "photo": PictureSpec(224, 3),
     "photo-small": PictureSpec(64, 3),
+    "wardrobe": PictureSpec(224, 3),
 }
+
+
+KINDS = (
+    "T-shirt",
+    "Polo",
+    "Undershirt",
+    "Long sleeve",
+    "Shirt",
+    "Hoodie",
+    "Blazer",
+    "Jacket",
+    "Dress",
+    "Skirt",
+    "Shorts",
+    "Trousers",
+    "Hat",
+    "Bag",
+    "Sneaker",
+    "Boot",
+    "Sandal",
+    "Other shoe",
+)
 
 
 @pytest.fixture(params=LARGEST)
@@ -31,7 +60,7 @@ def test_it_loads_by_its_name_and_is_small(tagger: Tagger) -> None:
 
 def test_its_card_says_what_it_was_made_of(tagger: Tagger) -> None:
     card = tagger.card
-    assert card.class_names == FASHION_CLASSES
+    assert card.class_names == (KINDS if card.name == "wardrobe" else FASHION_CLASSES)
     assert "not one of the classes" in card.rejects
     assert 0 < card.accept < 1
     assert 0 < card.temperature != 1

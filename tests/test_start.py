@@ -24,13 +24,14 @@ from lapel.engines.weights import draw as draw_weights
 from lapel.engines.weights import fitted
 from lapel.errors import LapelError, MissingExtra, ModelError, RecipeError, RunError
 from lapel.exporting import export
+from lapel.model_file import model_path
 from lapel.pretrained.networks import network_recipe
 from lapel.recipes.load import parse, to_toml
 from lapel.recipes.plan import plan
 from lapel.recipes.schema import Recipe
 from lapel.runs import Run, open_run
 from lapel.start import load_start
-from lapel.tagger import load_tagger, model_path
+from lapel.tagger import load_tagger
 from lapel.trainer import resume, train
 from lapel.training.watch import Watch
 

@@ -292,7 +292,7 @@ def test_wrong_usage(arguments: list[str], words: str) -> None:
 
 def test_models_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAPEL_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("lapel.tagger._models_folder", lambda: tmp_path / "shipped")
+    monkeypatch.setattr("lapel.model_file._models_folder", lambda: tmp_path / "shipped")
     for model, kind, words in (
         ("none.onnx", ModelError, "none.onnx: no such model file."),
         ("none-1", ModelError, 'There is no model and no run "none-1".\nTrain one'),
@@ -308,7 +308,7 @@ def test_models_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_model_that_comes_with_lapel_is_used_if_no_other_is_given(
     tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lapel.tagger._models_folder", lambda: tmp_path / "shipped")
+    monkeypatch.setattr("lapel.model_file._models_folder", lambda: tmp_path / "shipped")
     (tmp_path / "shipped").mkdir()
     for name in ("photo", "other"):
         write_model(tmp_path / "shipped" / f"{name}.onnx", replace(CARD, name=name))

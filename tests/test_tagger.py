@@ -21,9 +21,10 @@ from lapel.decode import Limits
 from lapel.engines.onnx import to_onnx
 from lapel.engines.weights import draw
 from lapel.errors import ModelError, PictureError
+from lapel.model_file import model_path, shipped_models
 from lapel.recipes.load import parse
 from lapel.recipes.plan import plan
-from lapel.tagger import Tag, Tagger, Untagged, load_tagger, model_path, shipped_models
+from lapel.tagger import Tag, Tagger, Untagged, load_tagger
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_pictures_of_another_shape(tagger: Tagger) -> None:
 
 def test_models_that_come_with_lapel_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "shipped"
-    monkeypatch.setattr("lapel.tagger._models_folder", lambda: folder)
+    monkeypatch.setattr("lapel.model_file._models_folder", lambda: folder)
     monkeypatch.chdir(tmp_path)
     assert shipped_models() == ()
     with pytest.raises(ModelError, match=r'There is no model "photo"\.\nModels are made by'):

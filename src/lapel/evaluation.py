@@ -12,9 +12,10 @@ from . import metrics
 from .data import Progress
 from .data.dataset import Dataset, Pictures, Split
 from .errors import LapelError, ModelError
+from .model_file import shipped_models
 from .runs import Run, dataset_of, open_run, same_data
 from .splits import SplitName, dataset_of_model, split_of_model, split_of_run
-from .tagger import Tagger, load_tagger, shipped_models
+from .tagger import Tagger, load_tagger
 
 _BATCH = 256  # pictures handed to a model at once
 

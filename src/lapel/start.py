@@ -14,12 +14,13 @@ from .engines.onnx_weights import weights_in
 from .engines.protocol import Weights
 from .engines.weights import moved_name, shapes
 from .errors import LapelError, MissingExtra, ModelError, RecipeError, did_you_mean
+from .model_file import model_path, shipped_models
 from .pretrained.networks import NETWORKS, network_recipe
 from .pretrained.weights import read_pretrained
 from .recipes.plan import Step, plan, walk
 from .recipes.schema import Normalise, Recipe
 from .runs import Run, list_runs, open_run
-from .tagger import load_tagger, model_path, shipped_models
+from .tagger import load_tagger
 
 _SHOWN = 3  # kernels in a refusal
 _MOVES = (0, 1, -1)  # layers by which a recipe's network may lie further on than the one it starts from

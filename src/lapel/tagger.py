@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from .card import KEY, Card
 from .colour import Colour, find_colours
 from .decode import Limits, Source
-from .errors import ModelError, PictureError, did_you_mean, first_line
+from .errors import ModelError, PictureError, first_line
+from .model_file import HINT, open_session, read_model
 from .picture import Picture, read_picture
-from .runtime import onnx_runtime
 from .wording import UNKNOWN, describe_answer, describe_doubt
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ Shares: TypeAlias = NDArray[np.float32]
 
 UNSURE = "unsure"  # the reason where the network has none of its own
 
-_LARGEST_MODEL = 512 * 1024 * 1024
 _BATCH = 64  # pictures handed to the model at once; more is hardly faster, and fewer have to be waited for
-_HINT = "Models are made by `lapel export RUN`."
 
 
 @dataclass(frozen=True)
@@ -225,7 +223,7 @@ class Tagger:
         try:
             answers: list[Shares] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})
         except Exception as error:  # ONNX Runtime has no public base class for what it raises
-            raise ModelError(f"The model fails on a picture ({first_line(error)}).", _HINT) from error
+            raise ModelError(f"The model fails on a picture ({first_line(error)}).", HINT) from error
         if not self.card.rejects:
             answers = [*answers, np.zeros((len(pictures), 0), np.float32)]
         probabilities, rejected = answers
@@ -233,7 +231,7 @@ class Tagger:
         if [probabilities.shape, rejected.shape] != shapes or not all(
             np.isfinite(answer).all() for answer in answers
         ):
-            raise ModelError("The model answers with something other than probabilities.", _HINT)
+            raise ModelError("The model answers with something other than probabilities.", HINT)
         return probabilities, rejected
 
     def _tag(
@@ -280,29 +278,6 @@ def doubtful(probabilities: NDArray[np.floating], share: float) -> NDArray[np.in
     return np.flatnonzero(best[:, 0] > share * best[:, -1])
 
 
-def shipped_models() -> tuple[str, ...]:
-    """The names of the models that come with Lapel."""
-    folder = _models_folder()
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    return tuple(sorted(name.removesuffix(".onnx") for name in names if name.endswith(".onnx")))
-
-
-def model_path(model: str | Path) -> Path:
-    """The file of a model: of one that comes with Lapel by its name, or the path that was given.
-
-    Raises ModelError where a name is neither.
-    """
-    if not isinstance(model, str):
-        return model
-    names = shipped_models()
-    if model in names:
-        return _models_folder() / f"{model}.onnx"
-    path = Path(model)
-    if path.name == model and not path.suffix and not path.exists():
-        raise ModelError(f'There is no model "{model}".', did_you_mean(model, names) if names else _HINT)
-    return path
-
-
 def load_tagger(model: str | Path = "photo", limits: Limits | None = None) -> Tagger:
     """Load a model that comes with Lapel, by its name, or a file. `limits` bound the photos it will read.
 
@@ -326,10 +301,11 @@ def tagger_of(data: bytes, path: str, limits: Limits | None = None) -> Tagger:
     except Exception as error:  # ONNX Runtime has no public base class for what it raises
         outside = "xternal data" in str(error)
         why = "it keeps weights in another file" if outside else first_line(error)
-        raise ModelError(f"{path}: not a usable ONNX model ({why}).", _HINT) from error
+        raise ModelError(f"{path}: not a usable ONNX model ({why}).", HINT) from error
     if text is None:
         raise ModelError(
-            f"{path}: an ONNX model without a card, so its classes and its pictures are not known.", _HINT
+            f"{path}: an ONNX model without a card, so its classes and its pictures are not known.",
+            HINT,
         )
     try:
         card = Card.from_json(text)
@@ -340,7 +316,7 @@ def tagger_of(data: bytes, path: str, limits: Limits | None = None) -> Tagger:
         raise ModelError(
             f"{path}: by its card, the model takes uint8 pictures of shape {shape}; "
             f"in fact it takes {takes}.",
-            _HINT,
+            HINT,
         )
     outputs = [("probabilities", classes), ("rejected", rejects)][: 2 if rejects else 1]
     if gives != [(name, "tensor(float)", [count]) for name, count in outputs]:
@@ -348,56 +324,9 @@ def tagger_of(data: bytes, path: str, limits: Limits | None = None) -> Tagger:
         raise ModelError(
             f"{path}: by its card, the model gives probabilities of {classes} classes{besides}; "
             f"in fact it gives {gives}.",
-            _HINT,
+            HINT,
         )
     return Tagger(session, card, limits or Limits(), hashlib.sha256(data).hexdigest())
-
-
-def open_session(data: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
-    """ONNX Runtime's session for a model's bytes. Raises whatever it raises where it does not take them."""
-    onnxruntime = onnx_runtime()
-    options = onnxruntime.SessionOptions()
-    # The networks are small: a second thread costs more than it brings, and photos are read beside it.
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4
-    # A model is one file. Weights elsewhere are looked for in a folder that cannot be there.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", "/dev/null/none")
-    # Kernels that are only kept as int8 become floats here, once. What computes in int8 stays as it is.
-    if b"QuantizeLinear" not in data:
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-
-
-def read_model(model: str | Path) -> tuple[Path, bytes]:
-    """The file of a model and what is in it. Raises ModelError where there is none, or it cannot be read."""
-    path = model_path(model)
-    return path, _read(path)
-
-
-def _models_folder() -> Path:
-    """The folder of the models that come with Lapel."""
-    return Path(__file__).parent / "shipped"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise ModelError(
-                f"{path}: a folder, not a model file.",
-                "Of a run, give the model.onnx that `lapel export` writes.",
-            )
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_MODEL + 1)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: no such model file.", _HINT) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{path}: cannot be read ({reason}).") from error
-    if not data:
-        raise ModelError(f"{path}: empty; it holds no model.", _HINT)
-    if len(data) > _LARGEST_MODEL:
-        raise ModelError(f"{path}: more than {_LARGEST_MODEL:,} bytes; larger models are not loaded.")
-    return data
 
 
 def source_label(source: Source) -> str:

@@ -11,7 +11,7 @@ from ..errors import ModelError, RunError, did_you_mean
 
 def model_file(name: str) -> str | Path:
     """What to load: a name, a file, or that of a run, which is exported first where its weights are newer."""
-    from ..tagger import shipped_models
+    from ..model_file import shipped_models
 
     if name in shipped_models() or Path(name).is_file():
         return name

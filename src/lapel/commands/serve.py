@@ -20,7 +20,7 @@ _MEGA = 1024 * 1024
     "models",
     metavar="[NAME=]MODEL",
     multiple=True,
-    default=("photo", "fashion-mnist"),
+    default=("photo", "wardrobe", "fashion-mnist"),
     show_default=True,
     help="A model that comes with Lapel, a model file or a run; several times for several. "
     "The first answers where none is asked for.",

@@ -32,13 +32,16 @@ def weights_in(model: onnx.ModelProto) -> Weights:
             plain = name.removesuffix(_COMPACT)
             found[plain] = _floats(array, held[f"{plain}.scale"])
         elif name.startswith(_FUSED_KERNEL) and name.endswith(_QUANTISED):
-            plain = name.removesuffix(_QUANTISED)
-            found[plain.removeprefix(_FUSED_KERNEL)] = _floats(array, held[f"{plain}_scale"])
+            fused = name.removesuffix(_QUANTISED)
+            plain = fused.removeprefix(_FUSED_KERNEL)
+            if plain[0].isdecimal():  # what begins with a word is of a second network in the same file
+                found[plain] = _floats(array, held[f"{fused}_scale"])
         elif name.startswith(_FUSED_BIAS) and name.endswith(_QUANTISED):
-            bias = _floats(array, held[f"{name}_scale"])
             norm = name.removeprefix(_FUSED_BIAS).removesuffix(f".bias{_QUANTISED}")
-            found |= {f"{norm}.bias": bias, f"{norm}.running_mean": np.zeros_like(bias)}
-            found |= {f"{norm}.{word}": np.ones_like(bias) for word in ("weight", "running_var")}
+            if norm[0].isdecimal():
+                bias = _floats(array, held[f"{name}_scale"])
+                found |= {f"{norm}.bias": bias, f"{norm}.running_mean": np.zeros_like(bias)}
+                found |= {f"{norm}.{word}": np.ones_like(bias) for word in ("weight", "running_var")}
         elif name[0].isdecimal() and f"{name.removesuffix('.scale')}{_COMPACT}" not in held:
             found[name] = np.array(array)  # what is no layer's has a name that begins with a word
     return found

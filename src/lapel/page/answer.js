@@ -35,9 +35,12 @@ export function bars(tag) {
 	return make("ol", { className: "bars" }, ...rows);
 }
 
-/** The colours of a tag, each with a dot of it and its share. */
+/** The colours of a tag; a backend may know none. */
+export const coloursOf = (tag) => tag?.colours ?? [];
+
+/** The same, each with a dot of it and its share. */
 export function dyes(tag) {
-	return tag.colours.map(({ name, share, hex }) => {
+	return coloursOf(tag).map(({ name, share, hex }) => {
 		const dot = make("i", { className: "dye", ariaHidden: "true" });
 		dot.style.background = hex;
 		return make("li", {}, dot, " ", `${name} ${Math.round(100 * share)}%`);

@@ -1,6 +1,6 @@
 // One photo on the page: its picture, its label, and why.
 
-import { bars, dyes, reasonOf, saying } from "./answer.js";
+import { bars, coloursOf, dyes, reasonOf, saying } from "./answer.js";
 import { backend } from "./backend.js";
 import { announce, capitalized, find } from "./dom.js";
 import { thumbnail } from "./thumbnail.js";
@@ -38,8 +38,8 @@ export class Card {
 		woven.textContent = tag ? saying(tag) : failure?.again ? "No answer" : TITLES[state];
 		this.#write("verdict", tag ? reasonOf(tag) : failure && this.#complaint(failure));
 		answer.replaceChildren(...(tag ? [bars(tag)] : []));
-		this.#parts.dyes.replaceChildren(...(tag ? dyes(tag) : []));
-		this.#parts.dyes.hidden = !tag?.colours.length;
+		this.#parts.dyes.replaceChildren(...dyes(tag));
+		this.#parts.dyes.hidden = !coloursOf(tag).length;
 		again.hidden = state !== "stopped" && !failure?.again;
 		why.hidden = !tag;
 		swatch.hidden = !tag?.picture;

@@ -1,5 +1,7 @@
 // The labels as a table that any spreadsheet opens.
 
+import { coloursOf } from "./answer.js";
+
 const COLUMNS = ["source", "label", "confidence", "score", "accepted", "reason", "error", "colours"];
 
 /** The table of all photos that have an answer, with lines as RFC 4180 has them. */
@@ -10,9 +12,9 @@ export function toCsv(photos) {
 
 function row({ name, tag, failure }) {
 	if (!tag) return [name, "", "", "", "", "", failure.error, ""];
-	const { label, confidence, score, accepted, reason, colours } = tag;
+	const { label, confidence, score, accepted, reason } = tag;
 	const shares = [confidence, score].map((share) => share.toFixed(4));
-	const dyes = colours.map((colour) => `${colour.name} ${colour.share.toFixed(3)} ${colour.hex}`).join("; ");
+	const dyes = coloursOf(tag).map((colour) => `${colour.name} ${colour.share.toFixed(3)} ${colour.hex}`).join("; ");
 	return [name, label, ...shares, String(accepted), reason ?? "", "", dyes];
 }
 

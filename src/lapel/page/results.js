@@ -1,6 +1,6 @@
 // All photos on the page: their cards, what came of them in sum, and the table to take away.
 
-import { measure, saying, UNKNOWN } from "./answer.js";
+import { coloursOf, measure, saying, UNKNOWN } from "./answer.js";
 import { Card } from "./card.js";
 import { toCsv } from "./csv.js";
 import { announce, counted, find, make } from "./dom.js";
@@ -83,8 +83,8 @@ const groupOf = ({ tag, failure }) => (tag ? saying(tag) : failure ? NO_ANSWER :
 
 const filters = [
 	new Filter(find("summary"), groupOf, { last: [UNKNOWN, NO_ANSWER], changed: refresh }),
-	new Filter(find("colours"), ({ tag }) => tag?.colours[0]?.name, {
-		dotOf: ({ tag }) => tag.colours[0].hex,
+	new Filter(find("colours"), ({ tag }) => coloursOf(tag)[0]?.name, {
+		dotOf: ({ tag }) => coloursOf(tag)[0].hex,
 		changed: refresh,
 	}),
 ];

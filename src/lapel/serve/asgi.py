@@ -30,7 +30,7 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-_MODELS = "photo,fashion-mnist"
+_MODELS = "photo,wardrobe,fashion-mnist"
 
 
 def app(

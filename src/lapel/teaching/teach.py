@@ -17,7 +17,8 @@ from ..decode import Limits, Source
 from ..errors import LapelError, PictureError
 from ..files import write_atomic
 from ..metrics import wilson_interval
-from ..tagger import Tagger, doubtful, read_model, source_label, tagger_of
+from ..model_file import read_model
+from ..tagger import Tagger, doubtful, source_label, tagger_of
 from .head import Labels, Learned, learn
 from .trunk import Trunk
 

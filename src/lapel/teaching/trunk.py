@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..card import KEY, Card
 from ..errors import MissingExtra, ModelError, first_line
+from ..model_file import open_session
 from ..runtime import cores
-from ..tagger import open_session
 
 if TYPE_CHECKING:
     import onnx

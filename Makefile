@@ -16,10 +16,11 @@ test: .venv/test
 coverage: .venv/test
 	$(BIN)/python -m pytest --numprocesses auto -m 'not long' --cov --cov-report=term --cov-fail-under=92
 
-# What `make test` leaves out. Gradio bounds Pillow otherwise than we do, so its programs have an environment of their own.
+# What `make test` leaves out. Gradio bounds Pillow otherwise than we do, so its programs have an environment of their own;
+# they leave sockets and event loops open, at which their tests do not look.
 test-all: .venv/test .venv-apps/done
 	$(BIN)/python -m pytest --numprocesses auto -m long
-	.venv-apps/bin/python -m pytest tests/test_apps.py
+	.venv-apps/bin/python -m pytest -p no:unraisableexception tests/test_apps.py
 
 docs: .venv/docs
 	$(BIN)/python docs/generate.py

@@ -228,7 +228,7 @@ def test_the_command_that_can_be_typed(
     monkeypatch.chdir(scripts)
     assert invocation() == ("lapel" if on_path else "./lapel")
     (scripts / "lapel").unlink()
-    assert invocation() == f"{sys.executable} -m lapel"
+    assert invocation() == f"{shlex.quote(sys.executable)} -m lapel"
 
 
 @pytest.mark.parametrize(

@@ -146,13 +146,14 @@ class Making:
         classes = np.zeros((len(folds), ANSWERS), np.float32)
         of_kinds = np.zeros((len(folds), len(KINDS) + 2), np.float32)
         names = np.zeros((len(folds), CLASSES), np.float32)
+        of_names = names_head()
         for number in range(FOLDS):
-            outside = np.flatnonzero(folds == number)
+            network, outside = self.fitted(number), np.flatnonzero(folds == number)
             seen = self.features(number)[outside, 0].astype(np.float32)
-            classes[outside] = _told(seen, *answers_head(self.fitted(number)))
+            classes[outside] = _told(seen, *answers_head(network))
             of_kinds[outside] = _told(seen, *self.kinds_head(number))
-            before = as_it_was(self.fitted(number)).features_of(self.views.plain[outside, 0])
-            names[outside] = _told(before, *names_head())
+            before = as_it_was(network).features_of(self.views.plain[outside, 0])
+            names[outside] = _told(before, *of_names)
         return Answers(classes, of_kinds, names)
 
 

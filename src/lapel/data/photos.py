@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+from ..ahead import ahead
 from ..decode import source_name
 from ..errors import DataError, PictureError
 from ..picture import Picture, PictureSpec, Source, read_picture
@@ -16,7 +17,7 @@ from .dataset import Skip
 from .download import Progress
 
 _TOGETHER = 16  # photos that a thread takes at once
-_AHEAD = 4  # for each thread, so many such parts wait
+_AHEAD = 4  # for each thread, so many such parts are worked on or wait
 _TOLD = 100  # photos between two words of progress
 
 
@@ -27,15 +28,11 @@ def decode_in_order(
 
     Threads do it, since decoders let go of the interpreter's lock.
     """
-    remaining, count, done = iter(sources[begin:]), len(sources), begin
-    waiting: deque[Future[list[Picture | PictureError]]] = deque()
-    with ThreadPoolExecutor(cores()) as pool:
-        while True:
-            while len(waiting) < cores() * _AHEAD and (part := list(islice(remaining, _TOGETHER))):
-                waiting.append(pool.submit(_decode, part, spec))
-            if not waiting:
-                return
-            for found in waiting.popleft().result():
+    count, done = len(sources), begin
+    parts = (sources[start : start + _TOGETHER] for start in range(begin, count, _TOGETHER))
+    with ThreadPoolExecutor(cores()) as threads:
+        for part in ahead(threads, partial(_decode, spec=spec), parts, cores() * _AHEAD):
+            for found in part:
                 yield found
                 done += 1
                 if progress is not None and (done % _TOLD == 0 or done == count):

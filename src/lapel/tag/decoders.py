@@ -11,17 +11,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 
+from ..ahead import ahead
 from ..decode import Limits, source_name
 from ..errors import LapelError, PictureError
 from ..picture import Picture, PictureSpec
@@ -40,8 +40,6 @@ _SETTINGS = {
 }
 
 Read = tuple[Photo, Picture | PictureError]
-S = TypeVar("S")
-T = TypeVar("T")
 
 
 class Decoders:
@@ -117,17 +115,6 @@ class Decoders:
             process = _Process(self._spec, self._limits)
             self._all.add(process)
             return process
-
-
-def ahead(threads: Executor, work: Callable[[S], T], items: Iterable[S], count: int) -> Iterator[T]:
-    """What `work` gives for each item, in their order, while threads work on the next `count`."""
-    waiting: deque[Future[T]] = deque()
-    for item in items:
-        waiting.append(threads.submit(work, item))
-        if len(waiting) > count:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 class _DiedError(Exception):

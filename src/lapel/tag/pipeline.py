@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..ahead import ahead
 from ..errors import PictureError
 from ..runtime import cores
 from ..tagger import Tag, Tagger, Untagged
@@ -38,7 +39,7 @@ def tag_catalogue(
     if len(first) < _FEW:
         yield from _label(tagger, [_read(tagger, photo) for photo in first])
         return
-    from .decoders import Decoders, ahead
+    from .decoders import Decoders
 
     count = processes or cores()
     with (

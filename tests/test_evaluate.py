@@ -90,6 +90,17 @@ def test_predictions_are_kept_and_every_look_is_counted(trained: Run, dataset: D
     assert report.accuracy == np.mean(kept[0].argmax(axis=1) == dataset.test.labels)
 
 
+@pytest.mark.parametrize("keep", [0, 3, 500])
+def test_kept_predictions_that_are_not_whole_are_named(trained: Run, dataset: Dataset, keep: int) -> None:
+    evaluate(trained, dataset=dataset)
+    path = trained.path / "predictions.npz"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(RunError, match=r"predictions\.npz: not whole") as caught:
+        trained.predictions("validation")
+    assert caught.value.hint == "Delete it and evaluate the run again."
+    path.unlink()
+
+
 def test_other_pictures_than_those_of_the_training_are_refused(trained: Run, dataset: Dataset) -> None:
     other = made_dataset(seed=9)
     with pytest.raises(RunError) as caught:

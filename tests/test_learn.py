@@ -12,7 +12,9 @@ from garments import blobs, small_recipe
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from lapel.data.cache_folder import Cache
 from lapel.data.dataset import Dataset, Split
+from lapel.engines.features import FeatureMaker
 from lapel.engines.load import load_engine
 from lapel.engines.weights import draw, moved_name
 from lapel.errors import RecipeError
@@ -110,6 +112,39 @@ def features(weights: dict[str, NDArray[Any]], pictures: NDArray[np.uint8]) -> N
     normed = (pooled - weights["2.running_mean"]) * scale + weights["2.bias"]
     rows: NDArray[np.float64] = normed.reshape(n, -1)
     return rows
+
+
+def test_features_are_kept_from_one_training_to_the_next(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folds take them, too; what is damaged or has no room is computed again, to the same bits."""
+    computed: list[int] = []
+    compute = FeatureMaker._compute
+
+    def counting(self: FeatureMaker, pictures: NDArray[np.uint8], marks: list[bytes]) -> None:
+        computed.append(sum(name not in self._known for name in marks))
+        compute(self, pictures, marks)
+
+    monkeypatch.setattr(FeatureMaker, "_compute", counting)
+    recipe = small_recipe(epochs=1, learn="frozen", augmentation={"flip": True})
+
+    def trained(**how: Any) -> tuple[int, Run]:
+        computed.clear()
+        run = train(recipe, renamed(blobs(80)), start=first, **how)
+        return sum(computed), run
+
+    count, run = trained()
+    assert count == 2 * 72 + 8
+    again, same = trained()
+    assert again == 0 and changed(run.weights(), same.weights()) == set()
+    assert 0 < trained(fold=(2, 10))[0] <= 8  # mirrored, those that were held out before
+    (entry,) = Cache().entries()
+    for block in entry.glob("*.npz"):
+        block.write_bytes(block.read_bytes()[:100])
+    count, damaged = trained()
+    assert count == 2 * 72 + 8 and changed(run.weights(), damaged.weights()) == set()
+    Cache().clean()
+    monkeypatch.setenv("LAPEL_CACHE_LIMIT", "1kB")
+    assert trained()[0] == trained()[0] == 2 * 72 + 8
+    assert Cache().clean() == 0
 
 
 def test_mirror_images_are_learned_too_where_the_recipe_flips(first: Run) -> None:

@@ -23,7 +23,8 @@ from PIL import Image, ImageEnhance
 
 from lapel import PictureSpec, load_data
 from lapel.data import Dataset, Split, check_data
-from lapel.data.cache import PictureCache, read_size, write_size
+from lapel.data.cache import PictureCache
+from lapel.data.cache_folder import read_size, write_size
 from lapel.data.holdout import Division
 from lapel.data.near import near_across, near_pairs, thumbnails
 from lapel.data.picture_file import PictureFile, as_pictures, in_file
@@ -404,7 +405,7 @@ def test_what_was_used_least_recently_goes_first(tmp_path: Path) -> None:
     assert kept["second"] not in PictureCache().entries()
     error = refusal(photos(tmp_path / "fourth", {"a": 2, "b": 2}), cache_limit=one - 1)
     assert (
-        "the decoded pictures take 3,136 bytes, more than the 3,135 bytes that this cache may hold"
+        "what is to be kept takes 3,136 bytes, more than the 3,135 bytes that this cache may hold"
         in error.message
     )
     assert "LAPEL_CACHE_LIMIT=" in error.hint
@@ -447,7 +448,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_decoded(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(DataError, match=r"the decoded pictures take 1,568 bytes; 1,000 bytes are free"):
+    with pytest.raises(DataError, match=r"what is to be kept takes 1,568 bytes; 1,000 bytes are free"):
         PictureCache().pictures(["a", "b"], PictureSpec(), lambda *_: pytest.fail("decoded"), "")
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,9 +209,9 @@ class Run:
         if not path.exists():
             return {}
         try:
-            with file_errors(path), np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except (ValueError, EOFError) as error:
+            with file_errors(path), path.open("rb") as file:
+                return dict(np.load(file, allow_pickle=False))
+        except (ValueError, EOFError, BadZipFile) as error:
             raise RunError(f"{path}: not whole.", "Delete it and evaluate the run again.") from error
 
     def _json(self, name: str) -> Any:

@@ -154,9 +154,9 @@ def check(name: str, group: str | None, cache_limit: int | None, as_json: bool) 
 @data.command(epilog="Example: lapel data clean")
 def clean() -> None:
     """Throw away the decoded photos that Lapel keeps; they are decoded again when they are needed."""
-    from ..data.cache import PictureCache, write_size
+    from ..data.cache_folder import Cache, write_size
 
-    cache = PictureCache()
+    cache = Cache()
     click.echo(f"{write_size(cache.clean())} removed from {cache.folder}")
 
 

@@ -21,7 +21,7 @@ class _Size(click.ParamType[int]):
     name = "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from ..data.cache import read_size
+        from ..data.cache_folder import read_size
 
         try:
             return value if isinstance(value, int) else read_size(value)

@@ -9,24 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Pictures, Split
+from ..data.dataset import Split
 from ..errors import RecipeError
 from ..layers.shape import Flatten
 from ..recipes.plan import Step, plan
 from ..recipes.schema import Augmentation, Normalise, Recipe
-from ..runtime import onnx_runtime
 from ..training.objective import Objective
 from ..training.watch import Epoch, Prepare, Progress
+from .features import FeatureMaker
 from .onnx import features_onnx
 from .protocol import Engine, Fitting, Shape, Weights
 from .weights import moved_name
-
-_AT_ONCE = 16  # pictures of which features are computed together
 
 
 @dataclass(frozen=True)
@@ -252,30 +250,16 @@ def _head_recipe(recipe: Recipe, place: int) -> Recipe:
 
 def _features(arguments: FitArguments, place: int, weights: Weights, prepare: Prepare) -> tuple[Split, Split]:
     """What the layers before the head make of the pictures: to learn from, and to validate."""
-    train, validation, shape = arguments.train, arguments.validation, arguments.shape
+    train, validation = arguments.train, arguments.validation
     views = [train.pictures]
     if arguments.recipe.augmentation.flip:
         views.append(train.pictures[:, :, ::-1])
-    count, done = len(train) * len(views) + len(validation), 0
-    graph = features_onnx(arguments.recipe, weights, shape, arguments.classes, place + 1)
-    # ONNX Runtime takes a third of the engines' own time for it, and gives the same to all of them.
-    session = onnx_runtime().InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-
-    def features(pictures: Pictures) -> Pictures:
-        nonlocal done
-        parts = []
-        for start in range(0, len(pictures), _AT_ONCE):
-            some = np.ascontiguousarray(pictures[start : start + _AT_ONCE])
-            parts.append(session.run(["features"], {"pictures": some})[0])
-            done += len(some)
-            prepare("features", done, count)
-        # Engines take what is no whole number for shares of white, and leave it as it is.
-        return cast(Pictures, np.concatenate(parts)[:, None, None])
-
-    learned = np.concatenate([features(view) for view in views])
-    return Split(learned, np.tile(train.labels, len(views))), Split(
-        features(validation.pictures), validation.labels
-    )
+    graph = features_onnx(arguments.recipe, weights, arguments.shape, arguments.classes, place + 1)
+    count = len(train) * len(views) + len(validation)
+    with FeatureMaker(graph.SerializeToString(), count, prepare) as made:
+        learned = np.concatenate([made.features(view) for view in views])
+        validated = made.features(validation.pictures)
+    return Split(learned, np.tile(train.labels, len(views))), Split(validated, validation.labels)
 
 
 def _changed(recipe: Recipe, **training: Any) -> Recipe:

@@ -186,6 +186,26 @@ def evaluate(
     return _of_run(judged, split, dataset, progress)
 
 
+def kept_report(run: Run, split: SplitName) -> Report | None:
+    """What a run came to when it was last judged on a split, by the answers that it keeps.
+
+    None where there are none. It needs neither data nor engine, and is no look.
+    """
+    kept = run.predictions(split)
+    if kept is None:
+        return None
+    data = run.environment["dataset"]
+    return judge(
+        *kept,
+        tuple(data["class_names"]),
+        split=split,
+        dataset=data["name"],
+        run=run.name,
+        fingerprint=data["fingerprint"],
+        test_looks=sum(look["split"] == "test" for look in run.looks),
+    )
+
+
 def is_model(name_or_path: str | Path) -> bool:
     """Whether this is a model, by its path or as one that comes with Lapel, and not a run."""
     path = Path(name_or_path)

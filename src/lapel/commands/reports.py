@@ -11,6 +11,7 @@ from .tables import Column, print_pairs, print_table
 
 if TYPE_CHECKING:
     from ..evaluation import PhotoFigures, Photos, Report
+    from ..study import StudyReport
 
 
 def print_report(report: Report) -> None:
@@ -43,6 +44,57 @@ def print_report(report: Report) -> None:
     )
     click.echo()
     _print_confusions(report)
+
+
+def print_study_report(found: StudyReport) -> None:
+    """Print the figures of a study for people: each member, their mean with spread and interval, the pool."""
+    one, count = found.members[0], len(found.members)
+    pictures = f"{one.pictures:,} {found.split} pictures" if found.pooled is None else "pictures"
+    click.echo(f"{found.study}: {count} {found.kind}, {pictures} of {one.dataset}")
+    shares = [Column("accuracy", number=True), Column("each class alike", rank=2, number=True)]
+    print_table(
+        [
+            Column(found.kind.removesuffix("s")),
+            *shares,
+            Column("loss", number=True),
+            Column("pictures", rank=1, number=True),
+        ],
+        [
+            [
+                report.run,
+                f"{report.accuracy:.2%}",
+                f"{report.balanced_accuracy:.2%}",
+                f"{report.loss:.4f}",
+                f"{report.pictures:,}",
+            ]
+            for report in found.members
+        ],
+    )
+    low, high = found.interval
+    click.echo(
+        f"\n{found.mean:.2%} on average over {count} {found.kind}, standard deviation {found.spread:.2%}"
+        f"\n{low:.2%} to {high:.2%}: 95 % interval (t) of {found.interval_of}"
+    )
+    if found.kind == "seeds" and found.split == "validation":
+        click.echo("All seeds hold out the same pictures, which the first of them drew.")
+    if found.test_looks:
+        click.echo(f"Test set looked at: {found.test_looks} times by {count} runs.")
+    if found.pooled is not None:
+        _print_pooled(found.pooled)
+
+
+def _print_pooled(report: Report) -> None:
+    click.echo()
+    print_report(report)
+    click.echo("Each picture once, answered by the run that has not learned from it:")
+    names = [str(number) for number in range(1, len(report.class_names) + 1)]
+    print_table(
+        [Column("actual"), *(Column(number, number=True) for number in names)],
+        [
+            [f"{number} {name}", *map(str, row)]
+            for number, name, row in zip(names, report.class_names, report.confusion, strict=True)
+        ],
+    )
 
 
 def _print_photos(report: Report, photos: Photos) -> None:

@@ -86,17 +86,19 @@ def read_photos(listing: Listing, how: Photos, progress: Progress | None) -> Dat
                 f"{listing.source}: class {name!r} has no picture that can be read{left}.",
                 "Add pictures of it, or leave the class out.",
             )
-    own = places[:train]
+    own, tests = places[:train], places[train:]
     return assemble(
         listing.source,
         (take(pictures, slice(0, train)), labels[:train]),
-        (take(pictures, slice(train, None)), labels[train:]) if len(labels) > train else None,
+        (take(pictures, slice(train, None)), labels[train:]) if len(tests) else None,
         listing.class_names,
         skipped=skipped,
         picture=how.spec,
         files=tuple(listing.names[place] for place in own),
         groups=None if groups is None else tuple(groups[place] for place in own),
         group=how.group,
+        test_files=tuple(listing.names[place] for place in tests) if len(tests) else None,
+        test_groups=tuple(groups[place] for place in tests) if groups is not None and len(tests) else None,
     )
 
 

@@ -82,7 +82,9 @@ def test_a_table_says_the_same_and_has_groups(tagger: Tagger, shop: Path) -> Non
     photos = report.photos
     assert photos is not None
     assert (report.dataset, report.accuracy, photos.unread) == ("shop", 0.8, 0)
-    assert photos.all == evaluate_photos(tagger, shop).photos.all  # type: ignore[union-attr]
+    other = evaluate_photos(tagger, shop).photos
+    assert other is not None and photos.all.loss == pytest.approx(other.all.loss)  # added up in another order
+    assert replace(photos.all, loss=None) == replace(other.all, loss=None)
     north, south = photos.groups
     assert (north.name, north.pictures, north.accuracy, north.others) == ("north", 2, 1.0, 1)
     assert (south.pictures, south.accuracy, south.accepted_accuracy) == (3, 2 / 3, 0.5)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 
+from .by_group import Judged, grouped, worst
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .errors import LapelError, RunError
-from .evaluation import Report, evaluate, judge, kept_report
+from .evaluation import Report, evaluate, group_names, judge, kept_report, with_groups
 from .files import file_errors, make_folder, write_atomic
 from .photographs import load_for
 from .picture import PictureSpec
@@ -22,7 +23,7 @@ from .recipes.load import load_recipe, to_toml
 from .recipes.schema import Recipe
 from .runs import Run, dataset_of, free_names, open_run, runs_folder
 from .significance import mean_interval
-from .splits import SplitName
+from .splits import SplitName, places_of_run
 from .trainer import resume, train
 from .training.watch import Watch
 
@@ -122,6 +123,26 @@ class Spread:
     interval: tuple[float, float]  # by Student's t
 
 
+@dataclass(frozen=True)
+class GroupSpread:
+    """The accuracy on one group of pictures over the members of a study, which all have answered it."""
+
+    name: str
+    pictures: int
+    accuracy: float  # mean over members
+    spread: float
+    least: float  # of the member that has least
+
+
+@dataclass(frozen=True)
+class StudyGroups:
+    """The groups that `by` tells apart, by name, and which of those with 20 pictures or more is worst."""
+
+    by: str
+    groups: tuple[GroupSpread, ...]
+    worst: str | None
+
+
 @dataclass(frozen=True, repr=False)
 class StudyReport:
     """What the runs of a study came to, each on pictures that it has not learned from.
@@ -140,6 +161,7 @@ class StudyReport:
     figures: dict[str, Spread]
     pooled: Report | None  # of folds: each validation picture once, by the run that has not learned from it
     test_looks: int  # at the test pictures, of all members together
+    groups: StudyGroups | None = None  # over members; where there is a pool, it has the groups
 
     def __repr__(self) -> str:
         return (
@@ -236,11 +258,13 @@ def judge_study(
     progress: Progress | None = None,
     *,
     split: SplitName = "validation",
+    by: str | None = None,
 ) -> StudyReport:
     """Judge the runs of a study on the pictures that they held out, or each once on the test pictures.
 
     What a run has answered before is taken as it was kept: it looks at the test pictures once, however often
-    its study is judged. Raises RunError where a member is not trained to its end, or there are no test
+    its study is judged. `by` (a column, or a pattern on paths) adds figures for each group: of the pool of
+    folds, else over members. Raises RunError where a member is not trained to its end, or there are no test
     pictures.
     """
     check_trained(study)
@@ -251,6 +275,18 @@ def judge_study(
             dataset = dataset or study.dataset(progress)
             report = evaluate(run, split=split, dataset=dataset)
         reports.append(report)
+    pooled = _pooled(study, reports[0]) if study.kind == "folds" and split == "validation" else None
+    groups = None
+    if by is not None:
+        dataset = dataset or study.dataset(progress)
+        if pooled is not None:
+            pooled = _pooled_by(study, pooled, by, dataset, progress)
+        else:
+            reports = [
+                with_groups(report, run, by, dataset, progress)
+                for report, run in zip(reports, study.runs, strict=True)
+            ]
+            groups = _over_members(by, reports)
     figures = {name: _spread([getattr(report, name) for report in reports]) for name in _SPREAD}
     accuracy = figures["accuracy"]
     return StudyReport(
@@ -263,8 +299,9 @@ def judge_study(
         interval=accuracy.interval,
         interval_of=_INTERVAL_OF[study.kind],
         figures=figures,
-        pooled=_pooled(study, reports[0]) if study.kind == "folds" and split == "validation" else None,
+        pooled=pooled,
         test_looks=sum(report.test_looks or 0 for report in reports),
+        groups=groups,
     )
 
 
@@ -290,6 +327,23 @@ def _pooled(study: Study, one: Report) -> Report:
         fingerprint=one.fingerprint,
         test_looks=None,
     )
+
+
+def _pooled_by(study: Study, pooled: Report, by: str, dataset: Dataset, progress: Progress | None) -> Report:
+    names = group_names(dataset, by, "validation", progress)
+    places = np.concatenate([places_of_run(run, dataset, "validation") for run in study.runs])
+    kept = [answer for run in study.runs if (answer := run.predictions("validation")) is not None]
+    judged = Judged(np.concatenate([one[1] for one in kept]), np.concatenate([one[0] for one in kept]))
+    return replace(pooled, groups=grouped(by, [names[place] for place in places], judged))
+
+
+def _over_members(by: str, reports: Sequence[Report]) -> StudyGroups:
+    """The groups of members that have answered the same pictures."""
+    found = []
+    for each in zip(*(report.groups.figures for report in reports if report.groups), strict=True):
+        shares = [one.accuracy or 0.0 for one in each]
+        found.append(GroupSpread(each[0].name, each[0].pictures, mean(shares), stdev(shares), min(shares)))
+    return StudyGroups(by, tuple(found), worst(found, lambda one: one.accuracy))
 
 
 def _spread(values: Sequence[float]) -> Spread:

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     "the columns file and label, may have some of its classes only, and other things  "
     "[default: the dataset of its card, or fashion-mnist]",
 )
-@click.option("--by", metavar="COLUMN", help="Of a CSV table: figures for each value of this column, too.")
+@click.option(
+    "--by",
+    metavar="COLUMN|PATTERN",
+    help="Figures for each group of photos, and which is worst: by a column of the table, or by path, as for "
+    "lapel train --group.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 @click.option(
     "--report",
@@ -58,7 +63,7 @@ def evaluate(
     from rich.console import Console
 
     from ..evaluation import evaluate as judge
-    from ..evaluation import is_model
+    from ..evaluation import is_model, with_groups
     from ..runs import Run, dataset_of, open_run
     from ..splits import dataset_of_model
     from ..study import is_study
@@ -66,7 +71,7 @@ def evaluate(
 
     if is_study(run):
         refuse_together({"STUDY": True, "--data": data, "--report": folder})
-        _evaluate_study(run, test=test, as_json=as_json)
+        _evaluate_study(run, test=test, by=by, as_json=as_json)
         return
     judged = load_tagger(run) if is_model(run) else open_run(run)
     if isinstance(judged, Run) and data is not None:
@@ -75,8 +80,10 @@ def evaluate(
         report, page = _judge_photos(judged, data, by, test, folder)
         _show(report, page, as_json)
         return
-    if by is not None:
-        raise click.UsageError("--by goes with --data TABLE.csv, a table of labelled photos.")
+    if by is not None and not isinstance(judged, Run):
+        raise click.UsageError(
+            "--by goes with a run, a study, or --data TABLE.csv, a table of labelled photos."
+        )
     with Console(stderr=True).status("reading the pictures") as status:
 
         def progress(what: str, _done: int, _total: int | None) -> None:
@@ -88,6 +95,8 @@ def evaluate(
             dataset = _dataset(judged, data, progress) if data else dataset_of_model(judged, progress)
         status.update("judging")
         report = judge(judged, split="test" if test else "validation", dataset=dataset)
+        if by is not None and isinstance(judged, Run):
+            report = with_groups(report, judged, by, dataset, progress)
         page = None
         if folder is not None or (isinstance(judged, Run) and not no_report):
             from ..report.page import write_report
@@ -97,7 +106,7 @@ def evaluate(
     _show(report, page, as_json)
 
 
-def _evaluate_study(name: str, *, test: bool, as_json: bool) -> None:
+def _evaluate_study(name: str, *, test: bool, by: str | None, as_json: bool) -> None:
     """Judge each run of a study, and all together."""
     from rich.console import Console
 
@@ -108,6 +117,7 @@ def _evaluate_study(name: str, *, test: bool, as_json: bool) -> None:
             open_study(name),
             progress=lambda what, *_: status.update(what),
             split="test" if test else "validation",
+            by=by,
         )
     if as_json:
         click.echo(found.to_json())

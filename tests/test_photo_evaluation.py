@@ -91,6 +91,18 @@ def test_a_table_says_the_same_and_has_groups(tagger: Tagger, shop: Path) -> Non
     assert photos.worst is None  # a handful is wrong by chance
 
 
+def test_a_folder_has_groups_by_a_pattern_on_its_paths(tagger: Tagger, shop: Path) -> None:
+    for number, (label, _, seller) in enumerate(PHOTOS):
+        path = shop / label / f"{number}.png"
+        path.rename(path.with_name(f"{seller}_{number}.png"))
+    photos = evaluate_photos(tagger, shop, by="{group}_*.png").photos
+    assert photos is not None
+    table = [("north", 2, 1.0, 1), ("south", 3, 2 / 3, 1)]
+    assert [(one.name, one.pictures, one.accuracy, one.others) for one in photos.groups] == table
+    with pytest.raises(DataError, match="'seller' is no pattern with one group"):
+        evaluate_photos(tagger, shop, by="seller")
+
+
 def test_the_worst_group_is_one_with_enough_photos(tagger: Tagger, shop: Path) -> None:
     rows = ["file,label,seller", *["left/0.png,left,good"] * 20, "RIGHT/4.png,right,small"]
     rows += [*["left/0.png,left,bad"] * 15, *["RIGHT/4.png,right,bad"] * 5]

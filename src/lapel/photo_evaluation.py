@@ -52,7 +52,8 @@ def evaluate_photos(
     """Judge a model on labelled photos, which go the same way as those of `lapel tag`.
 
     `data` is a folder with a folder per label, or a CSV table with the columns file and label; `by` names a
-    column of it, for each value of which there are figures of their own. Labels are the model's classes by
+    column of it (in a folder, it is a pattern on paths), for each value of which there are figures of their
+    own. Labels are the model's classes by
     name, however written, or by number; whatever else there is counts as other things, which it should not
     accept.
 

@@ -81,9 +81,7 @@ def evaluate(
         _show(report, page, as_json)
         return
     if by is not None and not isinstance(judged, Run):
-        raise click.UsageError(
-            "--by goes with a run, a study, or --data TABLE.csv, a table of labelled photos."
-        )
+        raise click.UsageError("--by goes with a run, a study, or labelled photos (--data).")
     with Console(stderr=True).status("reading the pictures") as status:
 
         def progress(what: str, _done: int, _total: int | None) -> None:

@@ -168,7 +168,7 @@ def _groups(listing: Listing, group: str | None) -> Sequence[str] | None:
         return None
     if listing.groups is not None:
         return listing.groups
-    find = _group_finder(listing, group)
+    find = group_finder(group, listing.source, listing.columns)
     found = [find(name) for name in listing.names]
     if not any(found):
         raise DataError(
@@ -178,7 +178,12 @@ def _groups(listing: Listing, group: str | None) -> Sequence[str] | None:
     return found
 
 
-def _group_finder(listing: Listing, group: str) -> Callable[[str], str]:
+def group_finder(group: str, source: Path, columns: Sequence[str] = ()) -> Callable[[str], str]:
+    """What finds the group in a photo's path by a pattern, "" where there is none.
+
+    Raises DataError for what is neither {group} in a pattern nor a regular expression with one group; where
+    `source` has `columns`, a name may have been meant for one of these.
+    """
     if "{group}" in group:
         expression = re.compile("(?:.*/)?" + _translated(group), re.DOTALL)
         return lambda name: found[1] if (found := expression.fullmatch(name)) else ""
@@ -187,8 +192,8 @@ def _group_finder(listing: Listing, group: str) -> Callable[[str], str]:
     except re.error as error:
         raise DataError(f"{group!r} is no regular expression ({error}).", _GROUP_HINT) from error
     if expression.groups != 1:
-        known = f"{listing.source} has no column {group!r}, and it" if listing.columns else f"{group!r}"
-        near = f" {did_you_mean(group, listing.columns)}" if listing.columns else ""
+        known = f"{source} has no column {group!r}, and it" if columns else f"{group!r}"
+        near = f" {did_you_mean(group, columns)}" if columns else ""
         raise DataError(f"{known} is no pattern with one group.", f"{_GROUP_HINT}{near}")
     return lambda name: (found[1] or "") if (found := expression.search(name)) else ""
 

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 
 import lapel
 from lapel.data.dataset import Split
-from lapel.metrics import mcnemar, wilson_interval
+from lapel.metrics import wilson_interval
 from lapel.picture import Picture, PictureSpec, read_picture
 from lapel.recipes.schema import Recipe
+from lapel.significance import mcnemar
 
 ROWS = ("dense", "cnn", "from nothing", "transfer", "fine-tune")
 TEST = 0.25  # of the photographers

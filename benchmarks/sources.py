@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import lapel
-from lapel.evaluation import PhotoFigures
+from lapel.by_group import PhotoFigures
 
 
 def row(figures: PhotoFigures) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics as reference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
@@ -147,31 +147,6 @@ def test_worst_mistakes_come_most_confident_first() -> None:
     labels = np.array([1, 1, 0, 0])
     assert metrics.worst_mistakes(probabilities, labels, 9).tolist() == [0, 3, 1]
     assert metrics.worst_mistakes(probabilities, labels, 1).tolist() == [0]
-
-
-@settings(deadline=None)
-@given(st.integers(0, 300), st.integers(0, 300))
-def test_mcnemar_is_the_exact_binomial_test(only_first: int, only_second: int) -> None:
-    n = only_first + only_second + 5
-    labels = np.zeros(n, dtype=np.int64)
-    first, second = labels.copy(), labels.copy()
-    second[:only_first] = 1
-    first[only_first : only_first + only_second] = 1
-    duel = metrics.mcnemar(first, second, labels)
-    assert (duel.only_first, duel.only_second) == (only_first, only_second)
-    differ = only_first + only_second
-    expected = binomtest(only_first, differ, 0.5).pvalue if differ else 1.0
-    assert duel.p == pytest.approx(expected, rel=1e-9)
-
-
-def test_mcnemar_stays_a_number_for_thousands_of_differences() -> None:
-    labels = np.zeros(9000, dtype=np.int64)
-    first, second = labels.copy(), labels.copy()
-    first[:5000] = 1
-    second[5000:] = 1
-    assert metrics.mcnemar(first, second, labels).p == pytest.approx(
-        binomtest(4000, 9000, 0.5).pvalue, rel=1e-6
-    )
 
 
 @given(

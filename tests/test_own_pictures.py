@@ -763,14 +763,14 @@ def test_folds_are_one_study_that_goes_on_and_is_judged_together(lapel: Lapel, t
     found = json.loads(lapel("evaluate", "cnn-simple-1", "--json").stdout)
     pooled = np.array(found["pooled"]["confusion"])
     assert pooled.sum(axis=1).tolist() == [18, 18]  # each photo once
-    assert (pooled == sum(np.array(fold["confusion"]) for fold in found["folds"])).all()
-    shares = [fold["accuracy"] for fold in found["folds"]]
+    assert (pooled == sum(np.array(fold["confusion"]) for fold in found["members"])).all()
+    shares = [fold["accuracy"] for fold in found["members"]]
     assert found["mean"] == pytest.approx(np.mean(shares))
     assert found["spread"] == pytest.approx(np.std(shares, ddof=1))
     shown = lapel("evaluate", "cnn-simple-1").stdout
     assert f"{found['mean']:.2%} on average over 3 folds" in shown
     (row,) = json.loads(lapel("runs", "--json").stdout)
-    assert (row["run"], row["folds"], row["state"], len(row["runs"])) == ("cnn-simple-1", 3, "done", 3)
+    assert (row["run"], row["kind"], row["members"], row["state"]) == ("cnn-simple-1", "folds", 3, "done")
     assert "cnn-simple-1 (3 folds)" in lapel("runs").stdout
     wrong = lapel("evaluate", "cnn-simple-1", "--test")
-    assert wrong.returncode == 2
+    assert (wrong.returncode, "mine has no test pictures" in wrong.stderr) == (1, True)

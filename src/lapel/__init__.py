@@ -21,23 +21,29 @@ _HOMES = {
     "LapelError": "errors",
     "PictureSpec": "picture",
     "Run": "runs",
+    "Study": "study",
     "Tag": "tagger",
     "Tagger": "tagger",
     "Untagged": "tagger",
+    "begin_study": "study",
     "compare": "comparison",
     "evaluate": "evaluation",
     "evaluate_photos": "photo_evaluation",
     "export": "exporting",
     "import_model": "importing",
+    "judge_study": "study",
     "list_runs": "runs",
+    "list_studies": "study",
     "load_data": "data",
     "load_recipe": "recipes.load",
     "load_tagger": "tagger",
     "open_run": "runs",
+    "open_study": "study",
     "resume": "trainer",
     "save_data": "data",
     "teach": "teaching.teach",
     "train": "trainer",
+    "train_study": "study",
     "write_report": "report.page",
 }
 
@@ -47,23 +53,29 @@ __all__ = [
     "LapelError",
     "PictureSpec",
     "Run",
+    "Study",
     "Tag",
     "Tagger",
     "Untagged",
+    "begin_study",
     "compare",
     "evaluate",
     "evaluate_photos",
     "export",
     "import_model",
+    "judge_study",
     "list_runs",
+    "list_studies",
     "load_data",
     "load_recipe",
     "load_tagger",
     "open_run",
+    "open_study",
     "resume",
     "save_data",
     "teach",
     "train",
+    "train_study",
     "write_report",
 ]
 
@@ -81,6 +93,7 @@ if TYPE_CHECKING:
     from .recipes.load import load_recipe
     from .report.page import write_report
     from .runs import Run, list_runs, open_run
+    from .study import Study, begin_study, judge_study, list_studies, open_study, train_study
     from .tagger import Tag, Tagger, Untagged, load_tagger
     from .teaching.teach import teach
     from .trainer import resume, train

@@ -22,7 +22,7 @@ _VERBS = {
     "import": "importing:import_",
     "runs": "runs:runs",
     "evaluate": "evaluation:evaluate",
-    "compare": "evaluation:compare",
+    "compare": "comparing:compare",
     "export": "exporting:export",
     "tag": "tag:tag",
     "serve": "serve:serve",

@@ -26,8 +26,9 @@ def environment(
     precision: str,
     threads: int,
     seed: int,
+    split_seed: int | None = None,
 ) -> dict[str, Any]:
-    """Versions, machine, dataset and seed of a run, as plain data.
+    """Versions, machine, dataset and seeds of a run, as plain data.
 
     `engine` has its name and versions; `held` is the validation part of the dataset.
     """
@@ -43,6 +44,7 @@ def environment(
         "precision": precision,
         "threads": threads,
         "seed": seed,
+        "split_seed": seed if split_seed is None else split_seed,
         "parameters": parameters(plan(recipe, dataset.shape, len(dataset.class_names))),
         "dataset": {
             "name": dataset.name,

@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from . import metrics
-from .data import Progress
+from .by_group import Groups, Judged, PhotoFigures, grouped
+from .data import Progress, load_data
 from .data.dataset import Dataset, Pictures, Split
-from .errors import LapelError, ModelError
+from .errors import DataError, LapelError, ModelError, RunError
 from .model_file import shipped_models
 from .runs import Run, dataset_of, open_run, same_data
-from .splits import SplitName, dataset_of_model, split_of_model, split_of_run
+from .splits import SplitName, dataset_of_model, places_of_run, split_of_model, split_of_run
 from .tagger import Tagger, load_tagger
 
 _BATCH = 256  # pictures handed to a model at once
-
-
-@dataclass(frozen=True)
-class PhotoFigures:
-    """Figures of labelled photos: all, those of one class, or those of one group.
-
-    `pictures` are of the model's classes, `others` are not. A share of nothing is None; intervals are 95 %,
-    Wilson's score.
-    """
-
-    name: str
-    pictures: int
-    accuracy: float | None
-    interval: tuple[float, float] | None
-    classes: int  # of which there are pictures
-    balanced_accuracy: float | None  # each of these classes alike
-    accepted: float | None
-    accepted_interval: tuple[float, float] | None
-    accepted_accuracy: float | None  # of those that are accepted
-    accepted_accuracy_interval: tuple[float, float] | None
-    others: int
-    others_accepted: float | None
-    others_accepted_interval: tuple[float, float] | None
-    auroc: float | None  # how well the score tells the classes from other things
 
 
 @dataclass(frozen=True)
@@ -84,6 +61,7 @@ class Report:
     confusions: tuple[metrics.Confusion, ...]  # the most frequent first
     test_looks: int | None  # at the test pictures, this one included; None: a model does not count them
     photos: Photos | None = None  # of somebody's own labelled photos
+    groups: Groups | None = None  # where the data have groups, and they were asked for
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -184,6 +162,64 @@ def evaluate(
     if isinstance(judged, Tagger):
         return _of_model(judged, split, dataset or dataset_of_model(judged, progress))
     return _of_run(judged, split, dataset, progress)
+
+
+def kept_report(run: Run, split: SplitName) -> Report | None:
+    """What a run came to when it was last judged on a split, by the answers that it keeps.
+
+    None where there are none. It needs neither data nor engine, and is no look.
+    """
+    kept = run.predictions(split)
+    if kept is None:
+        return None
+    data = run.environment["dataset"]
+    return judge(
+        *kept,
+        tuple(data["class_names"]),
+        split=split,
+        dataset=data["name"],
+        run=run.name,
+        fingerprint=data["fingerprint"],
+        test_looks=sum(look["split"] == "test" for look in run.looks),
+    )
+
+
+def with_groups(
+    report: Report, run: Run, by: str, dataset: Dataset, progress: Progress | None = None
+) -> Report:
+    """A report of a run with figures for each group that `by` tells apart: a column, or a pattern on paths.
+
+    They are those of the answers that the run keeps. Raises RunError where it keeps none, and DataError where
+    the dataset has no such groups of these pictures.
+    """
+    kept = run.predictions(report.split)
+    if kept is None:
+        raise RunError(f"{run.name} holds no answers to its {report.split} pictures.", "Evaluate it first.")
+    names = group_names(dataset, by, report.split, progress)
+    places = places_of_run(run, same_data(run, dataset), report.split)
+    return replace(report, groups=grouped(by, [names[place] for place in places], Judged(kept[1], kept[0])))
+
+
+def group_names(dataset: Dataset, by: str, split: str, progress: Progress | None = None) -> tuple[str, ...]:
+    """The group of each training picture, or of each test picture, that `by` names.
+
+    It need not be what the dataset was divided by: a table has other columns, too. Raises DataError where
+    there are no such groups.
+    """
+    if by != dataset.group:
+        if dataset.origin is None:
+            raise DataError(
+                f"{dataset.name}: its groups are those of {dataset.group!r}, not of {by!r}.",
+                "Only what was loaded from a path can be grouped by something else.",
+            )
+        again = load_data(dataset.origin, picture=dataset.picture, group=by, progress=progress)
+        if again.fingerprint != dataset.fingerprint:
+            raise DataError(f"{dataset.name}: its pictures are others now.", "Bring them back as they were.")
+        dataset = again
+    names = dataset.names_of(split)[1]
+    if names is None:
+        raise DataError(f"{dataset.name}: its {split} pictures have no groups.", "Leave --by out.")
+    return names
 
 
 def is_model(name_or_path: str | Path) -> bool:

@@ -155,6 +155,7 @@ def card_of(run: Run) -> Card:
             "engine": f"{environment['engine']['name']} {environment['engine']['version']}",
             "lapel": environment["lapel"],
             "seed": environment["seed"],
+            "split_seed": run.split_seed,
             "dataset": dataset["name"],
             "fingerprint": dataset["fingerprint"],
             "date": environment["started"],

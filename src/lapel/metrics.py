@@ -44,15 +44,6 @@ class Confusion:
     share: float
 
 
-@dataclass(frozen=True)
-class Duel:
-    """Two models on the same pictures: how many only one had right, and the chance of such a difference."""
-
-    only_first: int
-    only_second: int
-    p: float
-
-
 def accuracy(predicted: Numbers, labels: Numbers) -> float:
     """Share of the pictures answered right."""
     _match(predicted, labels)
@@ -180,46 +171,6 @@ def worst_mistakes(probabilities: Probabilities, labels: Numbers, limit: int) ->
     confidence = probabilities[wrong].max(axis=1)
     worst: NDArray[np.intp] = wrong[np.argsort(-confidence, kind="stable")][:limit]
     return worst
-
-
-def mcnemar(first: Numbers, second: Numbers, labels: Numbers) -> Duel:
-    """Compare two models' predictions on the same pictures by McNemar's exact test, two-sided.
-
-    `p` is the probability of a split at least this uneven if both models were equally good; a small one
-    (below 0.05, say) means that the difference is hardly chance.
-    """
-    _match(first, labels)
-    _match(second, labels)
-    only_first = int(np.sum((first == labels) & (second != labels)))
-    only_second = int(np.sum((first != labels) & (second == labels)))
-    differ = only_first + only_second
-    # Whole numbers keep the tail exact however many pictures differ.
-    tail, ways = 0, 1
-    for k in range(min(only_first, only_second) + 1):
-        tail += ways
-        ways = ways * (differ - k) // (k + 1)
-    return Duel(only_first, only_second, min(1.0, (2 * tail) / (1 << differ)))
-
-
-def paired_interval(only_first: int, only_second: int, pictures: int) -> tuple[float, float]:
-    """95 % interval of how much more often the second of two models is right on the same pictures.
-
-    It is Wald's interval of paired shares with Bonett and Price's adjustment (2012), as if each model alone
-    had had one more picture right. `only_first` and `only_second` are those of a Duel. Raises LapelError
-    where they do not fit `pictures`.
-
-    >>> tuple(round(end, 4) for end in paired_interval(10, 30, 1000))
-    (0.0071, 0.0328)
-    """
-    if min(only_first, only_second) < 0 or only_first + only_second > pictures or pictures < 1:
-        raise LapelError(
-            f"An interval needs n ≥ 1 pictures, of which some only one model had right, "
-            f"not {only_first} and {only_second} of {pictures}."
-        )
-    count = pictures + 2
-    first, second = (only_first + 1) / count, (only_second + 1) / count
-    half = _Z95 * math.sqrt((first + second - (second - first) ** 2) / count)
-    return max(-1.0, second - first - half), min(1.0, second - first + half)
 
 
 def auroc(inside: Probabilities, outside: Probabilities) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .by_group import Judged, each_group, figures, worst
 from .data import Progress
 from .data.dataset import evenly
 from .errors import DataError, PictureError
-from .evaluation import PhotoFigures, Photos, Report, judge
-from .metrics import Probabilities, auroc, wilson_interval
+from .evaluation import Photos, Report, judge
+from .metrics import Probabilities
 from .photo_labels import OTHER, LabelledPhoto, Labels, match_labels, read_labelled
 from .tag import tag_catalogue
 from .tagger import Tag, Tagger, Untagged
@@ -23,7 +24,6 @@ from .tagger import Tag, Tagger, Untagged
 if TYPE_CHECKING:
     from .report.page import Samples
 
-_ENOUGH = 20  # photos of a group before it can be the worst: a handful is wrong by chance
 _UNREAD = 20  # of which the report says why
 
 
@@ -52,7 +52,8 @@ def evaluate_photos(
     """Judge a model on labelled photos, which go the same way as those of `lapel tag`.
 
     `data` is a folder with a folder per label, or a CSV table with the columns file and label; `by` names a
-    column of it, for each value of which there are figures of their own. Labels are the model's classes by
+    column of it (in a folder, it is a pattern on paths), for each value of which there are figures of their
+    own. Labels are the model's classes by
     name, however written, or by number; whatever else there is counts as other things, which it should not
     accept.
 
@@ -103,7 +104,7 @@ def write_photo_report(tagger: Tagger, report: Report, answers: Sequence[Answer]
     from .report.page import Findings, origin, write_page
 
     class_names = tagger.card.class_names
-    whole = report.photos.all if report.photos else figures("all", answers, class_names)
+    whole = report.photos.all if report.photos else figures("all", judged_of(answers, class_names))
     wrong = [
         one
         for one in answers
@@ -162,30 +163,13 @@ def probabilities_of(tags: Sequence[Tag], class_names: Sequence[str]) -> Probabi
     return np.array([[ranking[name] for name in class_names] for ranking in rankings])
 
 
-def figures(name: str, answers: Sequence[Answer], class_names: Sequence[str]) -> PhotoFigures:
-    """Every figure of some answers; None stands for those that they are too few for."""
-    known = [answer for answer in answers if answer.known]
-    right = np.array([class_names[one.number] == one.tag.label for one in known], bool)
-    accepted = np.array([one.tag.accepted for one in known], bool)
-    classes = np.array([one.number for one in known])
-    alike = [right[classes == number].mean() for number in np.unique(classes)]
-    others = np.array([one.tag.accepted for one in answers if not one.known], bool)
-    scores = [np.array([one.tag.score for one in answers if one.known is wanted]) for wanted in (True, False)]
-    return PhotoFigures(
-        name=name,
-        pictures=len(known),
-        accuracy=_mean(right),
-        interval=_interval(right),
-        classes=len(alike),
-        balanced_accuracy=float(np.mean(alike)) if alike else None,
-        accepted=_mean(accepted),
-        accepted_interval=_interval(accepted),
-        accepted_accuracy=_mean(right[accepted]),
-        accepted_accuracy_interval=_interval(right[accepted]),
-        others=len(others),
-        others_accepted=_mean(others),
-        others_accepted_interval=_interval(others),
-        auroc=auroc(*scores) if all(map(len, scores)) else None,
+def judged_of(answers: Sequence[Answer], class_names: Sequence[str]) -> Judged:
+    """The answers as arrays, from which every figure follows."""
+    return Judged(
+        labels=np.array([one.number for one in answers], np.int64),
+        probabilities=probabilities_of([one.tag for one in answers], class_names),
+        accepted=np.array([one.tag.accepted for one in answers], bool),
+        scores=np.array([one.tag.score for one in answers], np.float64),
     )
 
 
@@ -234,42 +218,21 @@ def _photos(
 ) -> Photos:
     counts = Counter(answer.labelled.label for answer in answers if not answer.known)
     kept = Counter(answer.labelled.label for answer in answers if not answer.known and answer.tag.accepted)
-    present = sorted({answer.number for answer in answers if answer.known})
+    judged = judged_of(answers, class_names)
     each_class = [
-        figures(class_names[number], [one for one in answers if one.number == number], class_names)
-        for number in present
+        figures(class_names[label], judged.take(judged.labels == label))
+        for label in np.unique(judged.labels[judged.labels >= 0]).tolist()
     ]
-    groups: tuple[PhotoFigures, ...] = ()
-    if by is not None:
-        names = sorted({answer.labelled.group for answer in answers})
-        groups = tuple(
-            figures(name, [one for one in answers if one.labelled.group == name], class_names)
-            for name in names
-        )
-    large = [group for group in groups if group.pictures >= _ENOUGH]
+    groups = () if by is None else each_group([answer.labelled.group for answer in answers], judged)
     return Photos(
-        all=figures("all", answers, class_names),
+        all=figures("all", judged),
         classes=tuple(each_class),
         by=by,
         groups=groups,
-        worst=_worst(large, lambda group: group.accuracy),
-        worst_accepted=_worst(large, lambda group: group.accepted_accuracy),
+        worst=worst(groups, lambda group: group.accuracy),
+        worst_accepted=worst(groups, lambda group: group.accepted_accuracy),
         others=tuple((label, count, kept[label]) for label, count in counts.most_common()),
         near=tuple(labels.near.items()),
         unread=len(unread),
         unread_first=tuple(unread[:_UNREAD]),
     )
-
-
-def _worst(groups: Sequence[PhotoFigures], figure: Callable[[PhotoFigures], float | None]) -> str | None:
-    """The name of the group where a figure is least."""
-    found = [(value, group.name) for group in groups if (value := figure(group)) is not None]
-    return min(found)[1] if found else None
-
-
-def _mean(values: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float | None:
-    return float(values.mean()) if len(values) else None
-
-
-def _interval(values: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[float, float] | None:
-    return wilson_interval(int(values.sum()), len(values)) if len(values) else None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .data.listing import group_finder
 from .data.registry import slug
 from .errors import DataError, PictureError, did_you_mean
 from .files import file_errors
@@ -55,20 +56,17 @@ def read_labelled(data: Path, *, by: str | None = None, test: bool = False) -> l
 
     A photo's label is the name of the folder in which its folder per label lies; in a table the column
     `label` (or class, category), and files are relative to its folder, or to the one above. Rows without a
-    label are left out. `by` names the column with the group.
-    Of train/ and test/, `test` takes the photos in test/, else those in val/, or in train/ without it.
+    label are left out. `by` names the column with the group; in a folder it is a pattern on the path, such as
+    "{group}_*.jpg". Of train/ and test/, `test` takes the photos in test/, else those in val/, or in train/
+    without it.
 
-    Raises DataError where there are no labels, no photos, or no such column.
+    Raises DataError where there are no labels, no photos, or no such column or pattern.
     """
     if data.is_file():
         if test:
             raise DataError(f"{data}: a table has no test photos apart.", "Leave --test out.")
         return list(_of_table(data, by))
-    if by is not None:
-        raise DataError(
-            f"{data}: a folder has no column {by!r} to group by.", f"{_FORM} Only a table has other columns."
-        )
-    found = list(_of_folder(_part(data, test)))
+    found = list(_of_folder(_part(data, test), by))
     if not found:
         raise DataError(f"{data}: no photos in the folders in it.", _FORM)
     return found
@@ -116,12 +114,13 @@ def _part(folder: Path, test: bool) -> Path:
     return (parts[0] if test else parts[1] or parts[2]).pop()
 
 
-def _of_folder(folder: Path) -> Iterator[LabelledPhoto]:
+def _of_folder(folder: Path, by: str | None) -> Iterator[LabelledPhoto]:
+    find = (lambda _: "") if by is None else group_finder(by, folder)
     for inside in _folders(folder):
         for photo in Catalogue([str(inside)]):
             # Of a folder that holds no photos, there is nothing to say.
             if not isinstance(photo.source, PictureError):
-                yield LabelledPhoto(photo, inside.name)
+                yield LabelledPhoto(photo, inside.name, find(str(Path(photo.name).relative_to(folder))))
 
 
 def _of_table(table: Path, by: str | None) -> Iterator[LabelledPhoto]:

@@ -65,6 +65,12 @@ class Run:
         return dict(self._json(_ENVIRONMENT))
 
     @property
+    def split_seed(self) -> int:
+        """What decided which pictures the run held out: its own seed, or that of its study."""
+        environment = self.environment
+        return int(environment.get("split_seed", environment["seed"]))
+
+    @property
     def fold(self) -> tuple[int, int] | None:
         """Which fold, of how many, the run held out; None where it held out a share."""
         fold = self.environment.get("fold")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .data import Progress, load_data
 from .data.dataset import Dataset, Split
 from .data.registry import CATALOG, FASHION_MNIST
@@ -17,13 +20,31 @@ _VALIDATION = 0.1  # of the training pictures, for a model, which does not know 
 
 
 def split_of_run(run: Run, dataset: Dataset, split: str) -> Split:
-    """The pictures of a split: the run's own validation pictures, by its seed, or the test pictures.
+    """The pictures of a split: the run's own validation pictures, or the test pictures.
 
     Raises RunError where the dataset has no test pictures, or `split` is another word.
     """
+    places = places_of_run(run, dataset, split)
+    return dataset.train.take(places) if split == "validation" else _test(dataset, split)
+
+
+def places_of_run(run: Run, dataset: Dataset, split: str) -> NDArray[np.intp]:
+    """Where these pictures stand among the training or the test pictures. Raises as `split_of_run` does."""
     if split == "validation":
-        return dataset.split(run.recipe.training.validation, run.environment["seed"], run.fold)[1]
-    return _test(dataset, split)
+        return np.flatnonzero(dataset.held(run.recipe.training.validation, run.split_seed, run.fold))
+    return np.arange(len(_test(dataset, split)))
+
+
+def held_by(run: Run) -> str:
+    """What decides which pictures a run holds out, in words: the same words, the same pictures of a dataset.
+
+    >>> held_by(open_run("runs/cnn-1"))  # doctest: +SKIP
+    'seed 0, share 0.1'
+    """
+    if run.fold is not None:
+        number, count = run.fold
+        return f"seed {run.split_seed}, fold {number} of {count}"
+    return f"seed {run.split_seed}, share {run.recipe.training.validation:g}"
 
 
 def dataset_of_model(tagger: Tagger, progress: Progress | None = None) -> Dataset:
@@ -35,7 +56,8 @@ def dataset_of_model(tagger: Tagger, progress: Progress | None = None) -> Datase
 def split_of_model(tagger: Tagger, dataset: Dataset, split: str) -> Split:
     """The pictures of a split to judge a model on. Raises RunError as `split_of_run` does."""
     if split == "validation":
-        seed = tagger.card.made.get("seed")
+        made = tagger.card.made
+        seed = made.get("split_seed", made.get("seed"))
         return dataset.split(_VALIDATION, seed if isinstance(seed, int) else 0)[1]
     return _test(dataset, split)
 

@@ -1,40 +1,62 @@
-"""Several runs that belong together: a recipe trained on each of the folds of a dataset."""
+"""Several runs that belong together: a recipe trained with several seeds, or on each fold of a dataset."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 
+from .by_group import Judged, grouped, worst
 from .data import Progress, load_data
 from .data.dataset import Dataset
-from .errors import RunError
-from .evaluation import Report, evaluate, judge
+from .errors import LapelError, RunError
+from .evaluation import Report, evaluate, group_names, judge, kept_report, with_groups
 from .files import file_errors, make_folder, write_atomic
+from .photographs import load_for
 from .picture import PictureSpec
 from .recipes.load import load_recipe, to_toml
 from .recipes.schema import Recipe
 from .runs import Run, dataset_of, free_names, open_run, runs_folder
+from .significance import mean_interval
+from .splits import SplitName, places_of_run
 from .trainer import resume, train
 from .training.watch import Watch
 
 _STUDY, _RECIPE = "study.json", "recipe.toml"
+_SPREAD = ("accuracy", "balanced_accuracy", "f1", "loss", "brier", "calibration_error")
+_INTERVAL_OF = {
+    "seeds": "the mean over all seeds that might be taken, on these same pictures; it says nothing of others",
+    "folds": "the mean over folds; rather too narrow, as folds share most of the pictures they learn from",
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a study: the name of its folder, its seed, and the fold that it holds out, if it does."""
+
+    name: str
+    seed: int
+    fold: tuple[int, int] | None = None
 
 
 class Study:
-    """A folder with a run for each fold. Make one with `begin_study`, find one with `open_study`."""
+    """A folder with a run for each seed or fold. Make one with `begin_study`, find one with `open_study`.
+
+    All seeds hold out the same pictures, those that the first of them draws: so their spread is that of
+    training alone, and what they answer can be compared picture by picture. Folds hold out others each.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.name = self.path.resolve().name
 
     def __repr__(self) -> str:
-        return f"Study({str(self.path)!r}, {len(self.runs)} of {self.folds} folds)"
+        return f"Study({str(self.path)!r}, {len(self.runs)} of {len(self.members)} {self.kind})"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -49,9 +71,18 @@ class Study:
             ) from error
 
     @property
-    def folds(self) -> int:
-        """How many folds there are."""
-        return int(self.facts["folds"])
+    def kind(self) -> str:
+        """What its members are: seeds or folds."""
+        return "seeds" if self.facts.get("seeds") else "folds"
+
+    @property
+    def members(self) -> list[Member]:
+        """Its runs, begun or not, in the order in which they are trained."""
+        facts = self.facts
+        if facts.get("seeds"):
+            return [Member(f"seed-{seed}", seed) for seed in facts["seeds"]]
+        count, seed = int(facts["folds"]), int(facts["seed"])
+        return [Member(f"fold-{number}", seed, (number, count)) for number in range(1, count + 1)]
 
     @property
     def recipe(self) -> Recipe:
@@ -60,43 +91,83 @@ class Study:
 
     @property
     def runs(self) -> list[Run]:
-        """The runs that have begun, the first fold first."""
-        return [Run(path) for path in map(self._fold, range(1, self.folds + 1)) if path.is_dir()]
+        """The runs that have begun, in the order of the members."""
+        return [Run(path) for member in self.members if (path := self.path / member.name).is_dir()]
 
     @property
     def done(self) -> bool:
-        """Whether every fold is trained to its end."""
+        """Whether every member is trained to its end."""
         runs = self.runs
-        return len(runs) == self.folds and all(run.done for run in runs)
+        return len(runs) == len(self.members) and all(run.done for run in runs)
 
     def dataset(self, progress: Progress | None = None) -> Dataset:
-        """The pictures of all folds. Raises RunError where they are others now, or only Python has them."""
+        """The pictures of all members. Raises RunError where they are others now, or only Python has them."""
         if self.runs:
             return dataset_of(self.runs[0], progress)
         data = self.facts["dataset"]
         if data["origin"] is None:
             raise RunError(
-                f"{self.path}: its Dataset object is not kept.", "Go on from Python: go_on(study, dataset)."
+                f"{self.path}: its Dataset object is not kept.",
+                "Go on from Python: train_study(study, dataset).",
             )
         picture = PictureSpec.from_dict(data["picture"]) if data["picture"] else None
         return load_data(data["origin"], picture=picture, group=data["group"], progress=progress)
 
-    def _fold(self, number: int) -> Path:
-        return self.path / f"fold-{number}"
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over the members of a study: its mean, standard deviation, and 95 % interval of the mean."""
+
+    mean: float
+    spread: float
+    interval: tuple[float, float]  # by Student's t
 
 
 @dataclass(frozen=True)
-class StudyReport:
-    """What the runs of a study came to, each on the pictures that it held out, and all together.
+class GroupSpread:
+    """The accuracy on one group of pictures over the members of a study, which all have answered it."""
 
-    `spread` is the standard deviation over folds.
+    name: str
+    pictures: int
+    accuracy: float  # mean over members
+    spread: float
+    least: float  # of the member that has least
+
+
+@dataclass(frozen=True)
+class StudyGroups:
+    """The groups that `by` tells apart, by name, and which of those with 20 pictures or more is worst."""
+
+    by: str
+    groups: tuple[GroupSpread, ...]
+    worst: str | None
+
+
+@dataclass(frozen=True, repr=False)
+class StudyReport:
+    """What the runs of a study came to, each on pictures that it has not learned from.
+
+    `mean`, `spread` and `interval` are those of the accuracy; `figures` has them of others as well.
     """
 
     study: str
-    folds: tuple[Report, ...]
+    kind: str  # of the members: seeds or folds
+    split: str
+    members: tuple[Report, ...]
     mean: float
     spread: float
-    pooled: Report  # every picture once, answered by the run that has not learned from it
+    interval: tuple[float, float]
+    interval_of: str  # in words
+    figures: dict[str, Spread]
+    pooled: Report | None  # of folds: each validation picture once, by the run that has not learned from it
+    test_looks: int  # at the test pictures, of all members together
+    groups: StudyGroups | None = None  # over members; where there is a pool, it has the groups
+
+    def __repr__(self) -> str:
+        return (
+            f"StudyReport({self.study!r}, {self.split}: accuracy {self.mean:.4f} ± {self.spread:.4f} over "
+            f"{len(self.members)} {self.kind})"
+        )
 
     def to_json(self) -> str:
         """The report as JSON text."""
@@ -104,20 +175,35 @@ class StudyReport:
 
 
 def begin_study(
-    recipe: Recipe,
-    dataset: Dataset,
-    folds: int,
+    recipe: Recipe | str | Path,
+    dataset: Dataset | str | Path = "fashion-mnist",
     *,
+    seeds: Sequence[int] | None = None,
+    folds: int | None = None,
     seed: int = 0,
     path: Path | None = None,
     **how: Any,
 ) -> Study:
     """Make the folder of a study, at `path` or as the next free `runs/<recipe>-<number>`. Nothing is trained.
 
-    `how` are further arguments of `train`. Raises DataError, with the name of the class, where the pictures
-    cannot be divided so, and RunError where `path` is taken.
+    Its members are `seeds`, the first of which decides the pictures that all of them hold out, or as many
+    `folds`, all of one `seed`. `how` are further arguments of `train`. Raises LapelError for fewer than two
+    members or one twice, DataError, with the name of the class, where the pictures cannot be divided so, and
+    RunError where `path` is taken.
+
+    >>> study = begin_study("cnn", seeds=range(5))  # doctest: +SKIP
     """
-    dataset.held(0.5, seed, (1, folds))
+    if (seeds is None) == (folds is None):
+        raise LapelError("A study is of seeds or of folds.", "Give one of them: seeds=range(5), or folds=5.")
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
+    if not isinstance(dataset, Dataset):
+        dataset, _ = load_for(recipe, dataset)
+    if seeds is not None:
+        seeds = [int(one) for one in seeds]
+        _check_seeds(seeds)
+        seed = seeds[0]
+    dataset.held(recipe.training.validation, seed, (1, folds) if folds else None)
     folder = _new_folder(recipe, path)
     data = {
         "origin": dataset.origin,
@@ -125,54 +211,151 @@ def begin_study(
         "group": dataset.group,
     }
     write_atomic(folder / _RECIPE, to_toml(recipe))
-    facts = {"folds": folds, "seed": seed, "how": how, "dataset": data}
+    facts = {"seeds": seeds, "folds": folds, "seed": seed, "how": how, "dataset": data}
     write_atomic(folder / _STUDY, json.dumps(facts, indent=2) + "\n")
     return Study(folder)
 
 
-def go_on(study: Study, dataset: Dataset, *, watches: Sequence[Watch] = ()) -> None:
-    """Train every fold that is not trained to its end yet. Raises what `train` and `resume` raise."""
-    facts = study.facts
-    for number in range(1, study.folds + 1):
-        path = study.path / f"fold-{number}"
-        if not path.is_dir():
+def train_study(
+    study: Study,
+    dataset: Dataset | None = None,
+    *,
+    watches: Sequence[Watch] = (),
+    tell: Callable[[Member, int, int], None] | None = None,
+) -> None:
+    """Train every member that is not trained to its end yet, as often as it takes.
+
+    `tell` hears of each before: the member, its number from 1 on, and of how many. Raises what `train` and
+    `resume` raise.
+    """
+    facts, members = study.facts, study.members
+    dataset = dataset or study.dataset()
+    for number, member in enumerate(members, start=1):
+        run = Run(study.path / member.name)
+        begun = run.path.is_dir()
+        if begun and run.done:
+            continue
+        if tell is not None:
+            tell(member, number, len(members))
+        if begun:
+            resume(run, dataset, watches=watches)
+        else:
             train(
                 study.recipe,
                 dataset,
-                seed=facts["seed"],
-                fold=(number, study.folds),
-                path=path,
+                seed=member.seed,
+                split_seed=facts["seed"],
+                fold=member.fold,
+                path=run.path,
                 watches=watches,
                 **facts["how"],
             )
-        elif not Run(path).done:
-            resume(Run(path), dataset, watches=watches)
 
 
 def judge_study(
-    study: Study, dataset: Dataset | None = None, progress: Progress | None = None
+    study: Study,
+    dataset: Dataset | None = None,
+    progress: Progress | None = None,
+    *,
+    split: SplitName = "validation",
+    by: str | None = None,
 ) -> StudyReport:
-    """Judge each run of a study on the pictures that it held out. Raises RunError where a fold is missing."""
+    """Judge the runs of a study on the pictures that they held out, or each once on the test pictures.
+
+    What a run has answered before is taken as it was kept: it looks at the test pictures once, however often
+    its study is judged. `by` (a column, or a pattern on paths) adds figures for each group: of the pool of
+    folds, else over members. Raises RunError where a member is not trained to its end, or there are no test
+    pictures.
+    """
+    check_trained(study)
+    reports = []
+    for run in study.runs:
+        report = kept_report(run, split)
+        if report is None:
+            dataset = dataset or study.dataset(progress)
+            report = evaluate(run, split=split, dataset=dataset)
+        reports.append(report)
+    pooled = _pooled(study, reports[0]) if study.kind == "folds" and split == "validation" else None
+    groups = None
+    if by is not None:
+        dataset = dataset or study.dataset(progress)
+        if pooled is not None:
+            pooled = _pooled_by(study, pooled, by, dataset, progress)
+        else:
+            reports = [
+                with_groups(report, run, by, dataset, progress)
+                for report, run in zip(reports, study.runs, strict=True)
+            ]
+            groups = _over_members(by, reports)
+    figures = {name: _spread([getattr(report, name) for report in reports]) for name in _SPREAD}
+    accuracy = figures["accuracy"]
+    return StudyReport(
+        study=study.name,
+        kind=study.kind,
+        split=split,
+        members=tuple(reports),
+        mean=accuracy.mean,
+        spread=accuracy.spread,
+        interval=accuracy.interval,
+        interval_of=_INTERVAL_OF[study.kind],
+        figures=figures,
+        pooled=pooled,
+        test_looks=sum(report.test_looks or 0 for report in reports),
+        groups=groups,
+    )
+
+
+def check_trained(study: Study) -> None:
+    """Raise RunError where a member of a study is not trained to its end."""
     if not study.done:
         raise RunError(
-            f"{study.path}: {sum(bool(run.done) for run in study.runs)} of {study.folds} folds are trained.",
+            f"{study.path}: {sum(bool(run.done) for run in study.runs)} of {len(study.members)} {study.kind} "
+            "are trained.",
             f"Go on with: lapel train --resume {study.path}",
         )
-    dataset = dataset or study.dataset(progress)
-    reports = [evaluate(run, dataset=dataset) for run in study.runs]
+
+
+def _pooled(study: Study, one: Report) -> Report:
     answers = [answer for run in study.runs if (answer := run.predictions("validation")) is not None]
-    pooled = judge(
+    return judge(
         np.concatenate([probabilities for probabilities, _ in answers]),
         np.concatenate([labels for _, labels in answers]),
-        dataset.class_names,
+        one.class_names,
         split="validation",
-        dataset=dataset.name,
+        dataset=one.dataset,
         run=study.name,
-        fingerprint=dataset.fingerprint,
+        fingerprint=one.fingerprint,
         test_looks=None,
     )
-    shares = [report.accuracy for report in reports]
-    return StudyReport(study.name, tuple(reports), mean(shares), stdev(shares), pooled)
+
+
+def _pooled_by(study: Study, pooled: Report, by: str, dataset: Dataset, progress: Progress | None) -> Report:
+    names = group_names(dataset, by, "validation", progress)
+    places = np.concatenate([places_of_run(run, dataset, "validation") for run in study.runs])
+    kept = [answer for run in study.runs if (answer := run.predictions("validation")) is not None]
+    judged = Judged(np.concatenate([one[1] for one in kept]), np.concatenate([one[0] for one in kept]))
+    return replace(pooled, groups=grouped(by, [names[place] for place in places], judged))
+
+
+def _over_members(by: str, reports: Sequence[Report]) -> StudyGroups:
+    """The groups of members that have answered the same pictures."""
+    found = []
+    for each in zip(*(report.groups.figures for report in reports if report.groups), strict=True):
+        shares = [one.accuracy or 0.0 for one in each]
+        found.append(GroupSpread(each[0].name, each[0].pictures, mean(shares), stdev(shares), min(shares)))
+    return StudyGroups(by, tuple(found), worst(found, lambda one: one.accuracy))
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(mean(values), stdev(values), mean_interval(values))
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        raise LapelError(
+            f"A study needs two different seeds or more; {', '.join(map(str, seeds)) or 'none'} came.",
+            "Give how many, as in --seeds 5, or which, as in --seeds 3,7,11.",
+        )
 
 
 def is_study(name_or_path: str | Path) -> bool:

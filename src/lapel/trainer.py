@@ -36,6 +36,7 @@ def train(
     engine: str = "torch",
     backend: str | None = None,
     seed: int = 0,
+    split_seed: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
@@ -53,8 +54,9 @@ def train(
     "tensorflow", "jax" or "torch" (by default what KERAS_BACKEND says). `seed` decides the validation
     split, the first weights and everything drawn while training. A step is timed to choose the `threads` of
     the CPU; the same bits again need the same number, which the run's environment tells. `objective` is
-    minimised instead of the recipe's cross-entropy, `watches` look on. With `fold` (2, 5), validation is
-    the second of five folds. Ctrl-C leaves a run that `resume` goes on with.
+    minimised instead of the recipe's cross-entropy, `watches` look on. With `split_seed` another seed
+    decides the validation split; with `fold` (2, 5), validation is the second of five folds. Ctrl-C leaves a
+    run that `resume` goes on with.
 
     With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
@@ -84,7 +86,8 @@ def train(
     else:
         pictures, _ = load_for(recipe, dataset)
     builder = load_engine(engine, backend)
-    learned, held = pictures.split(recipe.training.validation, seed, fold)
+    split_seed = seed if split_seed is None else split_seed
+    learned, held = pictures.split(recipe.training.validation, split_seed, fold)
     start = start or recipe.start or None
     if start is None and recipe.training.learn != "all":
         raise RecipeError(
@@ -114,6 +117,7 @@ def train(
         precision=fitting.precision,
         threads=fitting.threads,
         seed=seed,
+        split_seed=split_seed,
     )
     if objective is not None:
         facts["objective"] = repr(objective)
@@ -145,10 +149,9 @@ def resume(
     _same_objective(run, facts.get("objective"), objective)
     dataset = dataset_of(run) if dataset is None else same_data(run, dataset)
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
-    seed = facts["seed"]
-    learned, held = dataset.split(recipe.training.validation, seed, run.fold)
+    learned, held = dataset.split(recipe.training.validation, run.split_seed, run.fold)
     arguments = FitArguments(
-        *(builder, recipe, dataset.shape, len(dataset.class_names), learned, held, seed),
+        *(builder, recipe, dataset.shape, len(dataset.class_names), learned, held, facts["seed"]),
         device=facts["device"],
         precision=facts["precision"],
         threads=facts["threads"],

@@ -1,4 +1,4 @@
-"""`lapel evaluate` and `lapel compare`: how good runs and models are."""
+"""`lapel evaluate`: how good runs, studies and models are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import refuse_together
-from .reports import print_report
-from .tables import Column, print_table
+from .reports import print_report, print_study_report
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison, Row
     from ..data import Progress
     from ..data.dataset import Dataset
     from ..evaluation import Report
@@ -29,7 +27,12 @@ if TYPE_CHECKING:
     "the columns file and label, may have some of its classes only, and other things  "
     "[default: the dataset of its card, or fashion-mnist]",
 )
-@click.option("--by", metavar="COLUMN", help="Of a CSV table: figures for each value of this column, too.")
+@click.option(
+    "--by",
+    metavar="COLUMN|PATTERN",
+    help="Figures for each group of photos, and which is worst: by a column of the table, or by path, as for "
+    "lapel train --group.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 @click.option(
     "--report",
@@ -60,15 +63,15 @@ def evaluate(
     from rich.console import Console
 
     from ..evaluation import evaluate as judge
-    from ..evaluation import is_model
+    from ..evaluation import is_model, with_groups
     from ..runs import Run, dataset_of, open_run
     from ..splits import dataset_of_model
     from ..study import is_study
     from ..tagger import Tagger, load_tagger
 
     if is_study(run):
-        refuse_together({"STUDY": True, "--test": test, "--data": data, "--report": folder})
-        _evaluate_study(run, as_json=as_json)
+        refuse_together({"STUDY": True, "--data": data, "--report": folder})
+        _evaluate_study(run, test=test, by=by, as_json=as_json)
         return
     judged = load_tagger(run) if is_model(run) else open_run(run)
     if isinstance(judged, Run) and data is not None:
@@ -77,8 +80,8 @@ def evaluate(
         report, page = _judge_photos(judged, data, by, test, folder)
         _show(report, page, as_json)
         return
-    if by is not None:
-        raise click.UsageError("--by goes with --data TABLE.csv, a table of labelled photos.")
+    if by is not None and not isinstance(judged, Run):
+        raise click.UsageError("--by goes with a run, a study, or labelled photos (--data).")
     with Console(stderr=True).status("reading the pictures") as status:
 
         def progress(what: str, _done: int, _total: int | None) -> None:
@@ -90,6 +93,8 @@ def evaluate(
             dataset = _dataset(judged, data, progress) if data else dataset_of_model(judged, progress)
         status.update("judging")
         report = judge(judged, split="test" if test else "validation", dataset=dataset)
+        if by is not None and isinstance(judged, Run):
+            report = with_groups(report, judged, by, dataset, progress)
         page = None
         if folder is not None or (isinstance(judged, Run) and not no_report):
             from ..report.page import write_report
@@ -97,6 +102,25 @@ def evaluate(
             status.update("writing the report")
             page = write_report(judged, report, dataset, folder)
     _show(report, page, as_json)
+
+
+def _evaluate_study(name: str, *, test: bool, by: str | None, as_json: bool) -> None:
+    """Judge each run of a study, and all together."""
+    from rich.console import Console
+
+    from ..study import judge_study, open_study
+
+    with Console(stderr=True).status("judging") as status:
+        found = judge_study(
+            open_study(name),
+            progress=lambda what, *_: status.update(what),
+            split="test" if test else "validation",
+            by=by,
+        )
+    if as_json:
+        click.echo(found.to_json())
+    else:
+        print_study_report(found)
 
 
 def _is_own_photos(tagger: Tagger, data: str) -> bool:
@@ -153,124 +177,3 @@ def _show(report: Report, page: Path | None, as_json: bool) -> None:
         print_report(report)
     if page:
         click.echo(f"Report: {page}", err=as_json)
-
-
-@click.command(epilog="Example: lapel compare cnn-1 cnn-2 --out curves.png")
-@click.argument("runs", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FIGURE.png",
-    help="Draw the curves of all the runs to this file.",
-)
-def compare(runs: tuple[str, ...], as_json: bool, out: Path | None) -> None:
-    """Put RUNS side by side; each is tested against the first.
-
-    Points are how much more often a run is right than the first one, of 100 pictures, with a 95 % interval; p
-    is the chance of such a difference on the same pictures (McNemar's exact test) if both were equally good.
-    Where both runs have looked at the test pictures, it is these; else the validation pictures, on which runs
-    are judged now if they were not yet.
-    """
-    from rich.console import Console
-
-    from ..comparison import compare as compared
-    from ..runs import open_run
-
-    with Console(stderr=True).status("comparing") as status:
-        comparison = compared([open_run(run) for run in runs], lambda what, *_: status.update(what))
-    if out:
-        from ..files import write_atomic
-        from ..report.figures import compare_curves
-        from ..report.style import png
-
-        write_atomic(out, png(compare_curves(comparison.curves)))
-    if as_json:
-        click.echo(comparison.to_json())
-    else:
-        _print_comparison(comparison)
-    if out:
-        click.echo(f"Figure: {out}", err=as_json)
-
-
-def _evaluate_study(name: str, *, as_json: bool) -> None:
-    """Judge each run of a study on the fold that it held out, and all folds together."""
-    from rich.console import Console
-
-    from ..study import judge_study, open_study
-
-    with Console(stderr=True).status("judging") as status:
-        found = judge_study(open_study(name), progress=lambda what, *_: status.update(what))
-    if as_json:
-        click.echo(found.to_json())
-        return
-    print_table(
-        [Column("fold"), Column("accuracy", number=True), Column("pictures", number=True)],
-        [[report.run, f"{report.accuracy:.2%}", f"{report.pictures:,}"] for report in found.folds],
-    )
-    click.echo(f"\n{found.mean:.2%} on average over {len(found.folds)} folds, ± {found.spread:.2%}\n")
-    print_report(found.pooled)
-    click.echo("Each picture once, answered by the run that has not learned from it:")
-    names = [str(number) for number in range(1, len(found.pooled.class_names) + 1)]
-    print_table(
-        [Column("actual"), *(Column(number, number=True) for number in names)],
-        [
-            [f"{number} {name}", *map(str, row)]
-            for number, name, row in zip(names, found.pooled.class_names, found.pooled.confusion, strict=True)
-        ],
-    )
-
-
-def _print_comparison(comparison: Comparison) -> None:
-    first, *others = comparison.rows
-    columns = [
-        Column("run"),
-        Column("recipe", rank=5),
-        Column("engine", rank=6),
-        Column("parameters", rank=4, number=True),
-        Column("epochs", rank=7, number=True),
-        Column("seconds", rank=3, number=True),
-        Column("validation", rank=1, number=True),
-        Column("test", rank=2, number=True),
-        Column("points"),
-        Column("95 % interval"),
-        Column("p", number=True),
-    ]
-    print_table(columns, [_comparison_cells(row) for row in comparison.rows])
-    click.echo(f"Data: {first.dataset}, fingerprint {first.fingerprint[:12]}.", err=True)
-    held = {(row.split, row.pictures) for row in others if row.p is not None}
-    for split, pictures in sorted(held, key=str):
-        names = ", ".join(row.run for row in others if row.split == split)
-        click.echo(
-            f"Points of {names} are against {first.run}, on the same {pictures:,} {split} pictures "
-            "(interval: Bonett and Price; p: McNemar's exact test).",
-            err=True,
-        )
-    for row in others:
-        if row.problem:
-            click.echo(f"{row.run} has no p. {row.problem}", err=True)
-
-
-def _comparison_cells(row: Row) -> list[str]:
-    points = interval = p = ""
-    if row.difference is not None and row.interval is not None:
-        low, high = row.interval
-        points, interval = f"{row.difference * 100:+.2f}", f"{low * 100:+.2f} to {high * 100:+.2f}"
-        p = f"{row.p:.2g}"
-    return [
-        row.run,
-        row.recipe,
-        row.engine,
-        f"{row.parameters:,}",
-        str(row.epochs),
-        f"{row.seconds:,.1f}",
-        _share(row.validation_accuracy),
-        _share(row.test_accuracy),
-        points,
-        interval,
-        p,
-    ]
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.2%}"

@@ -29,7 +29,32 @@ class _Size(click.ParamType[int]):
             self.fail(f"{error.message} {error.hint}", param, ctx)
 
 
+class _Seeds(click.ParamType[int | tuple[int, ...]]):
+    """How many seeds, or which: 5, or 3,7,11."""
+
+    name = "N|LIST"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | tuple[int, ...]:
+        if isinstance(value, int | tuple):
+            return value
+        try:
+            found = tuple(int(part) for part in value.split(",") if part.strip())
+        except ValueError:
+            self.fail(f"{value!r} is neither a number of seeds (5) nor a list of them (3,7,11).", param, ctx)
+        if any(not 0 <= seed < 2**31 for seed in found):
+            self.fail(f"{value!r}: seeds lie between 0 and {2**31 - 1}.", param, ctx)
+        if "," in value:
+            return found
+        if not found or not 2 <= found[0] <= _MOST_SEEDS:
+            self.fail(f"{value!r} seeds make no study; 2 to {_MOST_SEEDS} do.", param, ctx)
+        return found[0]
+
+
 SIZE = _Size()
+SEEDS = _Seeds()
+_MOST_SEEDS = 1000
 
 
 def refuse_together(values: Mapping[str, object]) -> None:

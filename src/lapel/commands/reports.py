@@ -10,7 +10,9 @@ import click
 from .tables import Column, print_pairs, print_table
 
 if TYPE_CHECKING:
-    from ..evaluation import PhotoFigures, Photos, Report
+    from ..by_group import Groups, PhotoFigures
+    from ..evaluation import Photos, Report
+    from ..study import StudyGroups, StudyReport
 
 
 def print_report(report: Report) -> None:
@@ -42,7 +44,123 @@ def print_report(report: Report) -> None:
         ],
     )
     click.echo()
+    if report.groups:
+        _print_groups(report.groups)
     _print_confusions(report)
+
+
+def _print_groups(groups: Groups) -> None:
+    """Every figure of each group, and which is worst."""
+    columns = [
+        Column(groups.by),
+        Column("pictures", number=True),
+        Column("right", number=True),
+        Column("95 % interval", rank=1, number=True),
+        Column("alike", rank=2, number=True),
+        Column("F1", rank=3, number=True),
+        Column("loss", rank=3, number=True),
+        Column("Brier", rank=5, number=True),
+        Column("calibration error", rank=4, number=True),
+    ]
+    cells = [
+        [
+            one.name or "(empty)",
+            f"{one.pictures:,}",
+            _tenths(one.accuracy),
+            "" if one.interval is None else f"{one.interval[0]:.1%} to {one.interval[1]:.1%}",
+            _tenths(one.balanced_accuracy),
+            _tenths(one.f1),
+            "" if one.loss is None else f"{one.loss:.3f}",
+            "" if one.brier is None else f"{one.brier:.3f}",
+            _tenths(one.calibration_error),
+        ]
+        for one in groups.figures
+    ]
+    print_table(columns, cells)
+    worst = groups.of_worst
+    if worst is not None:
+        click.echo(
+            f"Worst, of those with 20 pictures or more: {worst.name or '(empty)'}, {worst.accuracy:.1%}."
+        )
+    click.echo()
+
+
+def _print_study_groups(found: StudyGroups, members: str) -> None:
+    numbers = [
+        Column("pictures", number=True),
+        Column("right", number=True),
+        Column(f"sd over {members}", rank=2, number=True),
+        Column("least", rank=1, number=True),
+    ]
+    click.echo()
+    print_table(
+        [Column(found.by), *numbers],
+        [
+            [
+                one.name or "(empty)",
+                f"{one.pictures:,}",
+                f"{one.accuracy:.1%}",
+                f"{one.spread:.1%}",
+                f"{one.least:.1%}",
+            ]
+            for one in found.groups
+        ],
+    )
+    if found.worst is not None:
+        click.echo(f"Worst, of those with 20 pictures or more: {found.worst or '(empty)'}.")
+
+
+def print_study_report(found: StudyReport) -> None:
+    """Print the figures of a study for people: each member, their mean with spread and interval, the pool."""
+    one, count = found.members[0], len(found.members)
+    pictures = f"{one.pictures:,} {found.split} pictures" if found.pooled is None else "pictures"
+    click.echo(f"{found.study}: {count} {found.kind}, {pictures} of {one.dataset}")
+    shares = [Column("accuracy", number=True), Column("each class alike", rank=2, number=True)]
+    print_table(
+        [
+            Column(found.kind.removesuffix("s")),
+            *shares,
+            Column("loss", number=True),
+            Column("pictures", rank=1, number=True),
+        ],
+        [
+            [
+                report.run,
+                f"{report.accuracy:.2%}",
+                f"{report.balanced_accuracy:.2%}",
+                f"{report.loss:.4f}",
+                f"{report.pictures:,}",
+            ]
+            for report in found.members
+        ],
+    )
+    low, high = found.interval
+    click.echo(
+        f"\n{found.mean:.2%} on average over {count} {found.kind}, standard deviation {found.spread:.2%}"
+        f"\n{low:.2%} to {high:.2%}: 95 % interval (t) of {found.interval_of}"
+    )
+    if found.kind == "seeds" and found.split == "validation":
+        click.echo("All seeds hold out the same pictures, which the first of them drew.")
+    if found.test_looks:
+        click.echo(f"Test set looked at: {found.test_looks} times by {count} runs.")
+    if found.groups is not None:
+        _print_study_groups(found.groups, found.kind)
+    if found.pooled is not None:
+        _print_pooled(found.pooled)
+
+
+def _print_pooled(report: Report) -> None:
+    click.echo()
+    print_report(report)
+    click.echo("Each picture once, answered by the run that has not learned from it:")
+    names = [str(number) for number in range(1, len(report.class_names) + 1)]
+    print_table(
+        [Column("actual"), *(Column(number, number=True) for number in names)],
+        [
+            [f"{number} {name}", *map(str, row)]
+            for number, name, row in zip(names, report.class_names, report.confusion, strict=True)
+        ],
+    )
 
 
 def _print_photos(report: Report, photos: Photos) -> None:

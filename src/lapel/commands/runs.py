@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .looks import remark_on_test
 from .tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def runs(as_json: bool) -> None:
         Column("state"),
     ]
     print_table(columns, [_run_cells(row) for row in rows])
+    remark_on_test((row["data"], row["test_looks"]) for row in rows)
 
 
 @click.command(epilog="Example: lapel recipes cnn > mine.toml")
@@ -108,10 +110,11 @@ def _run_row(run: Run) -> dict[str, Any]:
 
 
 def _study_row(study: Study) -> dict[str, Any]:
-    """A study as one row: its runs together, with the mean of their validation."""
+    """A study as one row: its runs together, with the means of their accuracies."""
     rows = [_run_row(run) for run in study.runs]
     first: dict[str, Any] = rows[0] if rows else {}
     known = [row["validation_accuracy"] for row in rows if row["validation_accuracy"] is not None]
+    tests = [row["test_accuracy"] for row in rows if row["test_accuracy"] is not None]
     return {
         "run": study.name,
         "path": str(study.path),
@@ -119,12 +122,13 @@ def _study_row(study: Study) -> dict[str, Any]:
         "engine": study.facts["how"]["engine"],
         "data": first.get("data", ""),
         "start": first.get("start"),
-        "folds": study.folds,
+        "kind": study.kind,
+        "members": len(study.members),
         "epochs": sum(row["epochs"] for row in rows),
-        "epochs_asked": study.recipe.training.epochs * study.folds,
+        "epochs_asked": study.recipe.training.epochs * len(study.members),
         "validation_accuracy": sum(known) / len(known) if known else None,
-        "test_accuracy": None,
-        "test_looks": 0,
+        "test_accuracy": sum(tests) / len(tests) if len(tests) == len(study.members) else None,
+        "test_looks": sum(row["test_looks"] for row in rows),
         "parameters": first.get("parameters", 0),
         "seconds": sum(row["seconds"] for row in rows),
         "state": "running"
@@ -138,7 +142,7 @@ def _study_row(study: Study) -> dict[str, Any]:
 
 def _run_cells(row: dict[str, Any]) -> list[str]:
     return [
-        f"{row['run']} ({row['folds']} folds)" if "folds" in row else row["run"],
+        f"{row['run']} ({row['members']} {row['kind']})" if "kind" in row else row["run"],
         row["recipe"],
         row["engine"],
         row["data"],

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .loading import cache_option, group_option
+from .options import SEEDS, refuse_together
 
 if TYPE_CHECKING:
     from ..data import Dataset
     from ..recipes.schema import Recipe
     from ..runs import Run
+    from ..study import Member, Study
 
 
 @click.command(epilog="Example: lapel train cnn --set training.epochs=3")
@@ -52,6 +54,12 @@ if TYPE_CHECKING:
     type=click.IntRange(2, 100),
     help="Train once for each fold, held out in turn: a study, for few pictures.",
 )
+@click.option(
+    "--seeds",
+    type=SEEDS,
+    help="Train once for each seed: a study, for a figure with its spread. How many (from --seed on), or "
+    "which: 3,7,11.",
+)
 @click.option("--resume", metavar="RUN|STUDY", help="Go on with a run or a study that was stopped.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Of the CPU  [default: 1 or all, timed]")
 @click.option(
@@ -79,6 +87,7 @@ def train(
     precision: str,
     path: Path | None,
     folds: int | None,
+    seeds: int | tuple[int, ...] | None,
     resume: str | None,
     threads: int | None,
     names: tuple[str, ...],
@@ -89,19 +98,24 @@ def train(
 ) -> None:
     """Train RECIPE (a name or a TOML file) and keep everything in a run folder, whose path is printed.
 
-    Ctrl-C stops between two steps; `lapel train --resume RUN` goes on where it stopped. With --folds the
-    folder is that of a study, with a run in it for each fold.
+    Ctrl-C stops between two steps; `lapel train --resume RUN` goes on where it stopped. With --seeds or
+    --folds the folder is that of a study, with a run in it for each, which is gone on with as a whole. All
+    seeds of a study hold out the same pictures, those that the first one draws.
     """
     if (recipe is None) == (resume is None):
         raise click.UsageError("Give a recipe to train, or --resume RUN to go on with.")
     if resume is not None:
         _refuse_with_resume()
+    refuse_together({"--folds": folds, "--seeds": seeds})
+    if isinstance(seeds, int):
+        seeds = tuple(range(seed, seed + seeds))
+    elif seeds is not None:
+        _refuse_seed_beside_a_list()
 
     from ..photographs import load_for
     from ..recipes.load import load_recipe
     from ..runs import dataset_of, open_run
-    from ..study import begin_study, is_study, open_study
-    from ..study import go_on as go_on_with_folds
+    from ..study import begin_study, is_study, open_study, train_study
     from ..trainer import resume as go_on
     from ..trainer import train as begin
     from ..training.watch import load_watch
@@ -134,7 +148,7 @@ def train(
     if said and not quiet:
         click.echo(said, err=True)
     if chosen is not None and not quiet:
-        _remark(pictures, chosen, seed, (1, folds) if folds else None)
+        _remark(pictures, chosen, seeds[0] if seeds else seed, (1, folds) if folds else None)
     how: dict[str, Any] = {
         "engine": engine,
         "backend": backend,
@@ -144,13 +158,11 @@ def train(
         "start": start,
     }
     try:
-        if chosen is not None and folds is not None:
-            study = begin_study(chosen, pictures, folds, seed=seed, path=path, **how)
+        if chosen is not None and (folds or seeds):
+            study = begin_study(chosen, pictures, seeds=seeds, folds=folds, seed=seed, path=path, **how)
         if study:
-            go_on_with_folds(study, pictures, watches=watches)
-            if not quiet:
-                click.echo(f"Judge it with: lapel evaluate {study.path}", err=True)
-            click.echo(study.path)
+            train_study(study, pictures, watches=watches, tell=None if quiet else _tell)
+            _conclude_study(study, quiet=quiet)
             return
         if stopped:
             run = go_on(stopped, pictures, watches=watches)
@@ -187,11 +199,18 @@ def _refuse_with_resume() -> None:
         "path",
         "group",
         "folds",
+        "seeds",
     )
     for name in fixed:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             raise click.UsageError(f"{option} cannot be changed in a run that goes on; leave it out.")
+
+
+def _refuse_seed_beside_a_list() -> None:
+    source = click.get_current_context().get_parameter_source("seed")
+    if source is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--seed goes with a number of --seeds, not with a list of them.")
 
 
 def _remark(dataset: Dataset, recipe: Recipe, seed: int, fold: tuple[int, int] | None) -> None:
@@ -201,6 +220,19 @@ def _remark(dataset: Dataset, recipe: Recipe, seed: int, fold: tuple[int, int] |
     held = dataset.held(recipe.training.validation, seed, fold)
     for line in remarks(dataset, held, weighed=recipe.training.class_weights != "none"):
         click.echo(line, err=True)
+
+
+def _tell(member: Member, number: int, count: int) -> None:
+    click.echo(f"{member.name}, {number} of {count}", err=True)
+
+
+def _conclude_study(study: Study, *, quiet: bool) -> None:
+    if not quiet:
+        click.echo(f"Judge it with: lapel evaluate {study.path}", err=True)
+    for run in study.runs:
+        if warning := (run.done or {}).get("warning"):
+            click.echo(f"Warning of {run.name}: {warning}", err=True)
+    click.echo(study.path)
 
 
 def _conclude(run: Run) -> None:

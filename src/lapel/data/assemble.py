@@ -34,6 +34,8 @@ def assemble(
     files: tuple[str, ...] | None = None,
     groups: tuple[str, ...] | None = None,
     group: str | None = None,
+    test_files: tuple[str, ...] | None = None,
+    test_groups: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Make a Dataset of what was read from `path`.
 
@@ -62,6 +64,8 @@ def assemble(
         files=files,
         groups=groups,
         group=group,
+        test_files=test_files,
+        test_groups=test_groups,
     )
 
 

@@ -67,8 +67,9 @@ class Dataset:
     `test` is None where a dataset has no test pictures. `source` says in words where the pictures came
     from, `skipped` which files were left out and why, `picture` how photographs became these pictures,
     `origin` by what name or path `load_data` finds them again, `group` what it was told of groups. Where the
-    pictures were photos, `files` has the name of each training picture. Training pictures of one of the
-    `groups` stay together when they are divided; one whose group is "" stands alone.
+    pictures were photos, `files` has the name of each training picture and `test_files` of each test picture.
+    Training pictures of one of the `groups` stay together when they are divided; one whose group is "" stands
+    alone. `test_groups` are those of the test pictures.
     """
 
     name: str
@@ -82,6 +83,8 @@ class Dataset:
     files: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     group: str | None = None
+    test_files: tuple[str, ...] | None = None
+    test_groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for title, split in (("training", self.train), ("test", self.test)):
@@ -90,6 +93,10 @@ class Dataset:
         for title, known in (("names of files", self.files), ("groups", self.groups)):
             if known is not None and len(known) != len(self.train):
                 raise DataError(f"{self.name}: {len(known)} {title} for {len(self.train)} training pictures.")
+        tests = 0 if self.test is None else len(self.test)
+        for title, known in (("names of files", self.test_files), ("groups", self.test_groups)):
+            if known is not None and len(known) != tests:
+                raise DataError(f"{self.name}: {len(known)} {title} for {tests} test pictures.")
 
     def __repr__(self) -> str:
         test = 0 if self.test is None else len(self.test)
@@ -123,6 +130,10 @@ class Dataset:
                     digest.update(file.rows.data)
                 digest.update(np.ascontiguousarray(split.labels, dtype="<i8").data)
         return digest.hexdigest()
+
+    def names_of(self, split: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+        """Names and groups of the test pictures, or of the training ones; None where there are none."""
+        return (self.test_files, self.test_groups) if split == "test" else (self.files, self.groups)
 
     def split(
         self, fraction: float = 0.1, seed: int = 0, fold: tuple[int, int] | None = None

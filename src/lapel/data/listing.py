@@ -86,17 +86,19 @@ def read_photos(listing: Listing, how: Photos, progress: Progress | None) -> Dat
                 f"{listing.source}: class {name!r} has no picture that can be read{left}.",
                 "Add pictures of it, or leave the class out.",
             )
-    own = places[:train]
+    own, tests = places[:train], places[train:]
     return assemble(
         listing.source,
         (take(pictures, slice(0, train)), labels[:train]),
-        (take(pictures, slice(train, None)), labels[train:]) if len(labels) > train else None,
+        (take(pictures, slice(train, None)), labels[train:]) if len(tests) else None,
         listing.class_names,
         skipped=skipped,
         picture=how.spec,
         files=tuple(listing.names[place] for place in own),
         groups=None if groups is None else tuple(groups[place] for place in own),
         group=how.group,
+        test_files=tuple(listing.names[place] for place in tests) if len(tests) else None,
+        test_groups=tuple(groups[place] for place in tests) if groups is not None and len(tests) else None,
     )
 
 
@@ -166,7 +168,7 @@ def _groups(listing: Listing, group: str | None) -> Sequence[str] | None:
         return None
     if listing.groups is not None:
         return listing.groups
-    find = _group_finder(listing, group)
+    find = group_finder(group, listing.source, listing.columns)
     found = [find(name) for name in listing.names]
     if not any(found):
         raise DataError(
@@ -176,7 +178,12 @@ def _groups(listing: Listing, group: str | None) -> Sequence[str] | None:
     return found
 
 
-def _group_finder(listing: Listing, group: str) -> Callable[[str], str]:
+def group_finder(group: str, source: Path, columns: Sequence[str] = ()) -> Callable[[str], str]:
+    """What finds the group in a photo's path by a pattern, "" where there is none.
+
+    Raises DataError for what is neither {group} in a pattern nor a regular expression with one group; where
+    `source` has `columns`, a name may have been meant for one of these.
+    """
     if "{group}" in group:
         expression = re.compile("(?:.*/)?" + _translated(group), re.DOTALL)
         return lambda name: found[1] if (found := expression.fullmatch(name)) else ""
@@ -185,8 +192,8 @@ def _group_finder(listing: Listing, group: str) -> Callable[[str], str]:
     except re.error as error:
         raise DataError(f"{group!r} is no regular expression ({error}).", _GROUP_HINT) from error
     if expression.groups != 1:
-        known = f"{listing.source} has no column {group!r}, and it" if listing.columns else f"{group!r}"
-        near = f" {did_you_mean(group, listing.columns)}" if listing.columns else ""
+        known = f"{source} has no column {group!r}, and it" if columns else f"{group!r}"
+        near = f" {did_you_mean(group, columns)}" if columns else ""
         raise DataError(f"{known} is no pattern with one group.", f"{_GROUP_HINT}{near}")
     return lambda name: (found[1] or "") if (found := expression.search(name)) else ""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import metrics
+from .confidence import calibration_error
 from .data import Progress
 from .data.dataset import Dataset, Pictures, Split
 from .errors import LapelError, ModelError
@@ -146,7 +147,7 @@ def judge(
         precision=precision,
         recall=recall,
         f1=f1,
-        calibration_error=metrics.calibration_error(probabilities, labels),
+        calibration_error=calibration_error(probabilities, labels),
         brier=metrics.brier(probabilities, labels),
         per_class=classes,
         confusion=tuple(tuple(int(count) for count in row) for row in matrix),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import metrics
+from .confidence import calibration_error
 from .metrics import Numbers, Probabilities
 
 ENOUGH = 20  # pictures of a group before it can be the worst: a handful is wrong by chance
@@ -145,7 +146,7 @@ def figures(name: str, judged: Judged) -> PhotoFigures:
         f1=_f1(probabilities, labels) if some else None,
         loss=metrics.log_loss(probabilities, labels) if some else None,
         brier=metrics.brier(probabilities, labels) if some else None,
-        calibration_error=metrics.calibration_error(probabilities, labels) if some else None,
+        calibration_error=calibration_error(probabilities, labels) if some else None,
     )
 
 

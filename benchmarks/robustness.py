@@ -1,10 +1,12 @@
-"""Measure what corrupted pictures of Fashion-MNIST do to the recipe `dense`: the measure for all others.
+"""Measure what corrupted pictures of Fashion-MNIST, and strangers, do to recipes and models.
 
-    python benchmarks/robustness.py [--test] [--seeds 0 1 2] [--runs FOLDER]
+    python benchmarks/robustness.py dense                         the measure for all others
+    python benchmarks/robustness.py cnn robust fashion-mnist      a line each of two Markdown tables
     python benchmarks/robustness.py --figure corruptions.png
 
-The mean errors of the seeds go into src/lapel/dense_errors.json: of 2,000 validation pictures of each run,
-or with --test of all test pictures. A run that is in FOLDER already is not trained again.
+NAME is a recipe, trained with each of the seeds, or a model. Judged are 2,000 validation pictures, or with
+--test all test pictures; those are for the last look. The mean errors of `dense` go into
+src/lapel/dense_errors.json, too. A run that is in FOLDER already is not trained again.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +22,36 @@ from machine import machine
 
 import lapel
 from lapel.corruptions import CORRUPTIONS
+from lapel.model_file import shipped_models
 from lapel.report.corruption_figure import corruption_grid
 from lapel.report.style import png
 from lapel.robustness import Robustness, judge_robustness
 from lapel.runs import Run, open_run
-from lapel.trainer import train
+from lapel.splits import SplitName
+from lapel.strangers import CONFIDENCE, ENERGY, ENTROPY, MAHALANOBIS, StrangersReport, judge_strangers
+from lapel.trainer import resume, train
 
+SCORES = (CONFIDENCE, ENTROPY, ENERGY, MAHALANOBIS)
+WORSE = """| | runs | pictures | accuracy | mean error, corrupted | to dense's |
+|---|---:|---:|---:|---:|---:|"""
+STRANGE = f"""| | strangers | {" | ".join(SCORES)} | chosen | FPR at 95 % |
+|---|---|{"---:|" * len(SCORES)}---|---:|"""
 TARGET = Path(__file__).resolve().parent.parent / "src" / "lapel" / "dense_errors.json"
 
 
-def dense(seed: int, folder: Path) -> Run:
-    """A run of the recipe."""
-    path = folder / f"dense-{seed}"
-    return open_run(path) if path.exists() else train("dense", seed=seed, path=path)
+def judged(name: str, engine: str, seeds: list[int], folder: Path) -> list[Run | str]:
+    """The runs of a recipe, or a model alone."""
+    if name in shipped_models() or name.endswith(".onnx"):
+        return [name]
+    return [_run(name, engine, seed, folder) for seed in seeds]
+
+
+def _run(name: str, engine: str, seed: int, folder: Path) -> Run:
+    path = folder / f"{name}-{engine}-{seed}"
+    run = open_run(path) if path.exists() else train(name, engine=engine, seed=seed, path=path)
+    if run.done is None:
+        resume(run)
+    return run
 
 
 def mean_errors(found: list[Robustness]) -> dict[str, list[float]]:
@@ -55,7 +75,7 @@ def write_down(found: list[Robustness], seeds: list[int]) -> None:
         kept = {}
     split = found[0].split
     about = {
-        "command": f"python benchmarks/robustness.py{' --test' if split == 'test' else ''}",
+        "command": f"python benchmarks/robustness.py dense{' --test' if split == 'test' else ''}",
         "recipe": "dense",
         "engine": "torch",
         "seeds": seeds,
@@ -69,25 +89,60 @@ def write_down(found: list[Robustness], seeds: list[int]) -> None:
     TARGET.write_text(json.dumps(kept, indent=1) + "\n")
 
 
+def worse_line(name: str, found: list[Robustness]) -> str:
+    """The mean over runs, as a line of the table of corruptions."""
+    relative = [one.relative for one in found if one.relative is not None]
+    shares = f"{statistics.mean(relative):.1%}" if relative else ""
+    clean, error = (
+        statistics.mean(values)
+        for values in zip(*((one.accuracy, one.mean_error) for one in found), strict=True)
+    )
+    return f"| `{name}` | {len(found)} | {found[0].pictures:,} | {clean:.2%} | {error:.2%} | {shares} |"
+
+
+def stranger_lines(name: str, found: list[StrangersReport]) -> list[str]:
+    """The mean over runs, a line for each kind of strangers: each AUROC, and FPR by the chosen score."""
+    lines = []
+    for place, kind in enumerate(found[0].kinds):
+        row = []
+        for score in SCORES:
+            values = [f.auroc for one in found for f in one.kinds[place].figures if f.score == score]
+            row.append(f"{statistics.mean(values):.4f}" if values else "not available")
+        passed = [f.fpr for one in found for f in one.kinds[place].figures if f.score == one.chosen]
+        chosen = ", ".join(sorted({one.chosen for one in found}))
+        name_of_kind = f"{kind.name} *" if kind.made else kind.name
+        lines.append(
+            f"| `{name}` | {name_of_kind} | {' | '.join(row)} | {chosen} | {statistics.mean(passed):.2%} |"
+        )
+    return lines
+
+
 def main() -> None:
     """Measure and write down, or draw."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--test", action="store_true", help="look at the test pictures")
+    parser.add_argument("--engine", default="torch", choices=["torch", "keras"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/robustness"))
-    parser.add_argument("--figure", type=Path, help="only draw every corruption to this file")
+    parser.add_argument("--figure", type=Path, help="draw every corruption to this file")
     asked = parser.parse_args()
     if asked.figure:
         asked.figure.write_bytes(png(corruption_grid(lapel.load_data().train.pictures[:15])))
-        return
-    found = []
-    for seed in asked.seeds:
-        one = judge_robustness(dense(seed, asked.runs), split="test" if asked.test else "validation")
-        print(f"seed {seed}: {one.accuracy:.2%} as they are, mean error {one.mean_error:.2%}", flush=True)
-        found.append(one)
-    write_down(found, asked.seeds)
+    split: SplitName = "test" if asked.test else "validation"
+    worse, strange = [WORSE], [STRANGE]
+    for name in asked.names:
+        ones = judged(name, asked.engine, asked.seeds, asked.runs)
+        found = [judge_robustness(one, split=split) for one in ones]
+        if name == "dense" and asked.engine == "torch":
+            write_down(found, asked.seeds)
+        worse.append(worse_line(name, found))
+        strange += stranger_lines(name, [judge_strangers(one, split=split) for one in ones])
+        print(worse[-1], file=sys.stderr, flush=True)
+    if asked.names:
+        print(f"{machine()}\n\n" + "\n".join([*worse, "", *strange]))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,14 @@ from lapel import robustness
 from lapel.apart import average_precision, false_positive_rate
 from lapel.cli import lapel
 from lapel.corruptions import CORRUPTIONS, corrupt
-from lapel.data import Dataset, Split, save_data
+from lapel.data import Dataset, Split, load_data, save_data
 from lapel.data.idx import write_idx
 from lapel.density import fit_density
 from lapel.errors import DataError, LapelError
 from lapel.evaluation import evaluate
 from lapel.exporting import export
 from lapel.picture import PictureSpec
+from lapel.recipes.schema import Recipe
 from lapel.robustness import judge_robustness
 from lapel.runs import Run
 from lapel.stranger_pictures import MAKERS, made_strangers, named_strangers
@@ -34,7 +36,7 @@ SCORES = [CONFIDENCE, ENTROPY, ENERGY, MAHALANOBIS]
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def dataset() -> Dataset:
     return blobs(240)
 
 
@@ -43,21 +45,23 @@ def kept(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     """A run and its model, on a dataset that can be loaded again; tests copy it."""
     folder = tmp_path_factory.mktemp("kept")
     save_data(dataset, folder / "blobs.npz", "npz")
-    from lapel.data import load_data
-
     run = train(_recipe(), load_data(folder / "blobs.npz"), path=folder / "small", device="cpu")
     export(run)
     return folder
 
 
-def _recipe(**training: object) -> object:
-    return small_recipe(epochs=4, learning_rate=0.01, augmentation={}, **training)
+def _recipe() -> Recipe:
+    return small_recipe(epochs=4, learning_rate=0.01, augmentation={})
+
+
+@pytest.fixture(autouse=True)
+def _without_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds the digits of whoever runs it."""
+    monkeypatch.delenv("LAPEL_DATA", raising=False)
 
 
 @pytest.fixture
 def run(kept: Path, tmp_path: Path) -> Run:
-    import shutil
-
     shutil.copytree(kept / "small", tmp_path / "small")
     return Run(tmp_path / "small")
 
@@ -261,7 +265,7 @@ class TestRobustness:
     def test_a_reference_that_learned_the_pictures_is_refused(
         self, run: Run, tmp_path: Path, dataset: Dataset
     ) -> None:
-        other = train(_recipe(), dataset, path=tmp_path / "other", seed=1, device="cpu")  # type: ignore[arg-type]
+        other = train(_recipe(), dataset, path=tmp_path / "other", seed=1, device="cpu")
         with pytest.raises(LapelError, match="has learned from pictures that small held out"):
             judge_robustness(run, against=other)
         assert judge_robustness(run, against=other, split="test").reference == "other"
@@ -284,7 +288,7 @@ class TestRobustness:
         )
         assert shown.exit_code == 0, shown.output
         assert "impulse noise" in shown.stdout
-        assert "error to it" in shown.stdout
+        assert f"to {run.name}'s" in shown.stdout
         printed = CliRunner().invoke(lapel, ["evaluate", str(run.path), "--robustness", "--json"])
         assert len(json.loads(printed.stdout)["corruptions"]) == 15
 

@@ -84,7 +84,7 @@ def _print_robustness(found: Robustness) -> None:
         Column("mean", number=True),
     ]
     if found.relative is not None:
-        columns.append(Column("error to it", rank=1, number=True))
+        columns.append(Column(f"to {found.reference}'s", rank=1, number=True))
     rows = []
     for one in found.corruptions:
         alike = len(set(one.accuracy)) == 1

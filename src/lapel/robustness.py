@@ -24,7 +24,7 @@ SAMPLE = 2000  # validation pictures; of test pictures none is left out
 
 Errors = dict[str, tuple[float, ...]]  # by corruption, at severities 1 to 5
 
-_DENSE = Path(__file__).parent / "dense_errors.json"  # python benchmarks/robustness.py --dense
+_DENSE = Path(__file__).parent / "dense_errors.json"  # python benchmarks/bad_pictures.py dense
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Measure what corrupted pictures of Fashion-MNIST, and strangers, do to recipes and models.
 
-    python benchmarks/robustness.py dense                         the measure for all others
-    python benchmarks/robustness.py cnn robust fashion-mnist      a line each of two Markdown tables
-    python benchmarks/robustness.py --figure corruptions.png
+    python benchmarks/bad_pictures.py dense                         the measure for all others
+    python benchmarks/bad_pictures.py cnn robust fashion-mnist      a line each of two Markdown tables
+    python benchmarks/bad_pictures.py --figure corruptions.png
 
 NAME is a recipe, trained with each of the seeds, or a model. Judged are 2,000 validation pictures, or with
 --test all test pictures; those are for the last look. The mean errors of `dense` go into
@@ -75,7 +75,7 @@ def write_down(found: list[Robustness], seeds: list[int]) -> None:
         kept = {}
     split = found[0].split
     about = {
-        "command": f"python benchmarks/robustness.py dense{' --test' if split == 'test' else ''}",
+        "command": f"python benchmarks/bad_pictures.py dense{' --test' if split == 'test' else ''}",
         "recipe": "dense",
         "engine": "torch",
         "seeds": seeds,

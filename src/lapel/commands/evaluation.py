@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 @click.option(
     "--against",
     metavar="RUN|MODEL",
-    help="With --robustness: whose errors are the measure  [default: of Fashion-MNIST, those of dense where they were measured]",
+    help="With --robustness: whose errors are the measure  [default: of Fashion-MNIST, those of dense, where "
+    "they were measured]",
 )
 @click.option(
     "--strangers",

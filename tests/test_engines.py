@@ -296,6 +296,89 @@ class TestAugment:
         assert changed.max() <= 1
         assert (changed.mean((1, 2, 3)) - self.pictures.mean((1, 2, 3))).std() > 0.05
 
+    def test_quarter_turns_some_by_one_two_or_three(self, change: Callable[..., Pictures]) -> None:
+        pairs = zip(change(self.pictures, quarter=0.75), self.pictures, strict=True)
+        turns = [[k for k in range(4) if np.array_equal(a, np.rot90(b, k))] for a, b in pairs]
+        assert all(len(found) == 1 for found in turns)
+        counts = np.bincount(np.ravel(turns), minlength=4)
+        assert (counts > 5).all()
+        assert counts.sum() == 64
+        wide = change(self.pictures[:, :8], quarter=1.0)
+        np.testing.assert_array_equal(wide, self.pictures[:, :8][:, ::-1, ::-1])
+
+    def test_shear_moves_rows_and_leaves_the_middle_one(self, change: Callable[..., Pictures]) -> None:
+        line = np.zeros((64, 21, 21, 1), np.float32)
+        line[:, :, 10] = 1
+        leant = change(line, shear=0.5)[..., 0]
+        np.testing.assert_allclose(leant[:, 10], line[:, 10, :, 0], atol=1e-4)
+        places = (leant * np.arange(21)).sum(2) / leant.sum(2)
+        lean = (places[:, 18] - places[:, 2]) / 16
+        np.testing.assert_allclose(places[:, 14] - 10, 4 * lean, atol=0.02)  # a straight line
+        assert np.abs(lean).max() <= 0.5
+        assert lean.min() < -0.3 < 0.3 < lean.max()
+
+    def test_invert_makes_some_dark_for_bright(self, change: Callable[..., Pictures]) -> None:
+        changed = change(self.pictures, invert=0.5)
+        inverted = np.array([np.allclose(a, 1 - b) for a, b in zip(changed, self.pictures, strict=True)])
+        np.testing.assert_array_equal(changed[~inverted], self.pictures[~inverted])
+        assert 16 < inverted.sum() < 48
+
+    def test_blur_spreads_light_and_keeps_it(self, change: Callable[..., Pictures]) -> None:
+        dots = np.zeros((64, 21, 21, 2), np.float32)
+        dots[:, 10, 10] = (1.0, 0.5)
+        soft = change(dots, blur=2.0)
+        np.testing.assert_allclose(soft.sum((1, 2)), np.tile((1.0, 0.5), (64, 1)), rtol=1e-3)
+        np.testing.assert_allclose(soft[..., 1], soft[..., 0] / 2, atol=1e-6)
+        away = np.arange(21) - 10
+        down = (soft[..., 0].sum(2) * away**2).sum(1)
+        right = (soft[..., 0].sum(1) * away**2).sum(1)
+        assert (down + right).max() <= 2 * 2.35**2  # the bell's own variance, both ways
+        assert (down + right).std() > 0.5
+        assert (right / down).max() > 2 > 0.5 > (right / down).min()  # along a line, whichever way
+
+    def test_noise_differs_in_strength(self, change: Callable[..., Pictures]) -> None:
+        grey = np.full((64, 16, 16, 1), 0.5, np.float32)
+        spread = change(grey, noise=0.1).std((1, 2, 3))
+        assert spread.max() <= 0.12
+        assert spread.mean() == pytest.approx(0.05, abs=0.01)
+
+    def test_specks_are_black_or_white(self, change: Callable[..., Pictures]) -> None:
+        changed = change(np.full((64, 16, 16, 1), 0.5, np.float32), specks=0.4)
+        assert np.isin(changed, (0, 0.5, 1)).all()
+        share = (changed != 0.5).mean((1, 2, 3))
+        assert share.max() <= 0.5
+        assert share.mean() == pytest.approx(0.2, abs=0.05)
+        assert changed.mean() == pytest.approx(0.5, abs=0.01)
+
+    def test_only_the_share_that_is_asked_for_is_changed(self, change: Callable[..., Pictures]) -> None:
+        changed = change(self.pictures, invert=1.0, changed=0.25)
+        assert 5 < (changed != self.pictures).any((1, 2, 3)).sum() < 29
+
+    def test_alone_each_picture_is_changed_in_one_way(self, change: Callable[..., Pictures]) -> None:
+        """Three ways in turn, and the pictures stay in their order, also where they do not come out even."""
+        given = (
+            np.full((32, 8, 8, 1), 0.5, np.float32)
+            + np.arange(32, dtype=np.float32)[:, None, None, None] / 99
+        )
+        changed = change(given, alone=True, invert=1.0, quarter=1.0, specks=0.9)
+        for place, (after, before) in enumerate(zip(changed, given, strict=True)):
+            if place % 3 == 0:  # turned: of one level all over
+                np.testing.assert_array_equal(after, before)
+            elif place % 3 == 1:
+                np.testing.assert_allclose(after, 1 - before, atol=1e-6)
+            else:
+                assert np.isin(after, (0.0, 1.0, before[0, 0, 0])).all()
+        assert not np.array_equal(changed[2], given[2])
+        np.testing.assert_array_equal(change(self.pictures, alone=True), self.pictures)
+
+    def test_alone_mirrors_besides(self, change: Callable[..., Pictures]) -> None:
+        changed = change(self.pictures, alone=True, flip=True, quarter=1.0)
+        odd = [
+            any(np.array_equal(after, np.rot90(before[:, ::-1], k)) for k in (1, 2, 3))
+            for after, before in zip(changed, self.pictures, strict=True)
+        ]
+        assert 16 < sum(odd) < 48
+
 
 class TestWeights:
     def test_pytorchs_flatten_and_ours_are_carried_into_each_other(self) -> None:

@@ -53,6 +53,10 @@ class Roc:
     true_positives: Floats  # share of the class
     area: float  # AUROC
 
+    def false_positives_at(self, kept: float) -> float:
+        """The share of the others that is caught where at least this share of the class is."""
+        return float(self.false_positives[np.argmax(self.true_positives >= kept)])
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PrecisionRecall:

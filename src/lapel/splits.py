@@ -55,11 +55,16 @@ def dataset_of_model(tagger: Tagger, progress: Progress | None = None) -> Datase
 
 def split_of_model(tagger: Tagger, dataset: Dataset, split: str) -> Split:
     """The pictures of a split to judge a model on. Raises RunError as `split_of_run` does."""
-    if split == "validation":
-        made = tagger.card.made
-        seed = made.get("split_seed", made.get("seed"))
-        return dataset.split(_VALIDATION, seed if isinstance(seed, int) else 0)[1]
-    return _test(dataset, split)
+    return parts_of(tagger, dataset)[1] if split == "validation" else _test(dataset, split)
+
+
+def parts_of(judged: Run | Tagger, dataset: Dataset) -> tuple[Split, Split]:
+    """The training pictures in two: what was learned from, and what was held out, the validation pictures."""
+    if isinstance(judged, Run):
+        return dataset.split(judged.recipe.training.validation, judged.split_seed, judged.fold)
+    made = judged.card.made
+    seed = made.get("split_seed", made.get("seed"))
+    return dataset.split(_VALIDATION, seed if isinstance(seed, int) else 0)
 
 
 def _test(dataset: Dataset, split: str) -> Split:

@@ -42,6 +42,27 @@ if TYPE_CHECKING:
     help="Write the report here  [default: into the run; for a model nowhere]",
 )
 @click.option("--no-report", is_flag=True, help="Judge only; write no page and no figures.")
+@click.option(
+    "--robustness",
+    is_flag=True,
+    help="Corrupt the pictures in fifteen ways at five severities: 2,000 validation pictures, or with --test "
+    "all test pictures.",
+)
+@click.option(
+    "--against",
+    metavar="RUN|MODEL",
+    help="With --robustness: whose errors are the measure  [default: of Fashion-MNIST, those of dense, where "
+    "they were measured]",
+)
+@click.option(
+    "--strangers",
+    is_flag=False,
+    flag_value="",
+    multiple=True,
+    metavar="NAME|FOLDER|PHOTO",
+    help="How well it tells what it knows from noise, scrambled pictures, digits, and what you name here; "
+    "may be given several times, last on the line where without a name.",
+)
 def evaluate(
     run: str,
     test: bool,
@@ -50,6 +71,9 @@ def evaluate(
     as_json: bool,
     folder: Path | None,
     no_report: bool,
+    robustness: bool,
+    against: str | None,
+    strangers: tuple[str, ...],
 ) -> None:
     """Judge a run, a study or a model (by name or path) on validation pictures, and write its report.
 
@@ -60,6 +84,18 @@ def evaluate(
     judged, in the way that `lapel tag` goes; what is none of the model's classes, it should not accept.
     """
     refuse_together({"--report": folder, "--no-report": no_report})
+    refuse_together({"--robustness": robustness, "--strangers": strangers, "--by": by, "--report": folder})
+    if against is not None and not robustness:
+        raise click.UsageError("--against goes with --robustness.")
+    if robustness or strangers:
+        from .robustness import evaluate_robustness, evaluate_strangers
+
+        if robustness:
+            evaluate_robustness(run, test=test, against=against, data=data, as_json=as_json)
+        else:
+            named = tuple(filter(None, strangers))
+            evaluate_strangers(run, named, test=test, data=data, as_json=as_json)
+        return
     from rich.console import Console
 
     from ..evaluation import evaluate as judge

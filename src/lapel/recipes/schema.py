@@ -35,13 +35,21 @@ class Normalise(_Part):
 class Augmentation(_Part):
     """Changes made to training pictures, each drawn anew for every picture of every batch."""
 
+    changed: float = Field(1.0, ge=0, le=1)  # share of the pictures that are changed at all
+    alone: bool = False  # each picture is changed in one of these ways, and mirrored, instead of in all
     flip: bool = False  # mirror half of the pictures
+    quarter: float = Field(0.0, ge=0, le=1)  # share that is turned by one, two or three quarters
     shift: int = Field(0, ge=0, le=16)  # pixels, at most, each way
     rotate: float = Field(0.0, ge=0, le=180)  # degrees, at most, each way
     scale: float = Field(0.0, ge=0, lt=1)  # 0.1: between 0.9 and 1.1 times as large
+    shear: float = Field(0.0, ge=0, le=2)  # tangent of the angle, at most, each way
     erase: float = Field(0.0, ge=0, le=1)  # share of the pictures that lose a rectangle
     brightness: float = Field(0.0, ge=0, lt=1)  # at most this share of white added or taken
     contrast: float = Field(0.0, ge=0, lt=1)  # at most this share more or less contrast
+    invert: float = Field(0.0, ge=0, le=1)  # share that is made dark for bright
+    blur: float = Field(0.0, ge=0, le=8)  # pixels, at most: round, or along a line in any direction
+    noise: float = Field(0.0, ge=0, le=1)  # standard deviation, at most, as a share of white
+    specks: float = Field(0.0, ge=0, lt=1)  # share of the pixels, at most, that become black or white
 
 
 class Training(_Part):

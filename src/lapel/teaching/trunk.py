@@ -50,8 +50,11 @@ class Trunk:
             onnx.helper.make_node("Flatten", [features], [flat], axis=1),
             onnx.helper.make_node("Cast", [flat], [self._features], to=onnx.TensorProto.FLOAT),
         ]
-        self.width, self.views = self._probe(card, logits)
+        self._logits = logits
+        self._layer = [node for node in _needed(self._base.graph, logits) if node not in self._nodes]
+        self.width, self.views = self._probe(card)
         self._session = open_session(self._model([], [(self._features, self.width)]), _threads())
+        self._decides: onnxruntime.InferenceSession | None = None
 
     def features(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The features of pictures (n, size, size, channels) in two views each: float32 (2, n, width).
@@ -61,6 +64,17 @@ class Trunk:
         if self.views == 2:
             return self._look(pictures).reshape(2, len(pictures), self.width)
         return np.stack([self._look(pictures), self._look(pictures[:, :, ::-1])])
+
+    def decides(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The features (views, n, width), and what the last dense layer makes of them (views, n, answers).
+
+        The views are the model's own: one, or two. Raises ModelError as `features` does.
+        """
+        if self._decides is None:
+            outputs = [(self._features, self.width), (self._logits, None)]
+            self._decides = open_session(self._model(self._layer, outputs), _threads())
+        features, logits = self._run(self._decides, pictures)
+        return self._in_views(features), self._in_views(logits)
 
     def with_head(self, weights: NDArray[Any], bias: NDArray[Any], card: Card) -> bytes:
         """The model file with another head: weights (classes, width) and bias (classes), and its card."""
@@ -104,10 +118,12 @@ class Trunk:
         self._names.add(name)
         return name
 
-    def _probe(self, card: Card, logits: str) -> tuple[int, int]:
+    def _in_views(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return rows.reshape(self.views, len(rows) // self.views, -1)
+
+    def _probe(self, card: Card) -> tuple[int, int]:
         """The number of features, and of views. Raises where another layer than the one we cut at decides."""
-        layer = [node for node in _needed(self._base.graph, logits) if node not in self._nodes]
-        session = open_session(self._model(layer, [(self._features, None), (logits, None)]))
+        session = open_session(self._model(self._layer, [(self._features, None), (self._logits, None)]))
         pictures = np.zeros((2, *card.picture.shape), np.uint8)
         features, decided = self._run(session, pictures)
         views, rest = divmod(len(features), 2)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...recipes.schema import Augmentation
+
+_Way: TypeAlias = Callable[[Tensor, Augmentation, torch.Generator], Tensor]
+
+_SHARP = 0.3  # pixels: a bell so narrow leaves a picture almost as it is
 
 
 def augment(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
@@ -17,21 +23,44 @@ def augment(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Ten
     `pictures` (n, channels, height, width) are numbers from 0 to 1; so are those that come back. `random`
     draws everything, on the pictures' device.
     """
-    if how.rotate or how.scale:
-        pictures = _turn(pictures, how, random)
-    elif how.flip:
-        mirrored = _draw(pictures, random) < 0.5
-        pictures = torch.where(mirrored, pictures.flip(3), pictures)
-    if how.shift:
-        pictures = _shift(pictures, how.shift, random)
-    if how.brightness or how.contrast:
-        more = (_draw(pictures, random) * 2 - 1) * how.contrast + 1
-        lift = (_draw(pictures, random) * 2 - 1) * how.brightness
-        middle = pictures.mean((1, 2, 3), keepdim=True)
-        pictures = ((pictures - middle) * more + middle + lift).clamp_(0, 1)
-    if how.erase:
-        pictures = erase(pictures, how.erase, random)
+    given = pictures
+    if how.alone:
+        pictures = _one_each(_mirror(pictures, how, random), how, random)
+    else:
+        for way in _ways(how):
+            pictures = way(pictures, how, random)
+    if how.changed < 1:
+        pictures = torch.where(_draw(pictures, random) < how.changed, pictures, given)
     return pictures
+
+
+def _ways(how: Augmentation) -> list[_Way]:
+    """The ways that are asked for, in their order."""
+    turns = bool(how.rotate or how.scale or how.shear)
+    asked: tuple[tuple[_Way, object], ...] = (
+        (_quarter, how.quarter),
+        (_turn, turns),
+        (_mirror, how.flip and not turns and not how.alone),
+        (_shift, how.shift),
+        (_blur, how.blur),
+        (_light, how.brightness or how.contrast),
+        (_invert, how.invert),
+        (_noise, how.noise),
+        (_specks, how.specks),
+        (_erase, how.erase),
+    )
+    return [way for way, value in asked if value]
+
+
+def _one_each(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    # Batches are shuffled, so that places will do for chance: the first picture goes the first way.
+    ways, count = _ways(how), len(pictures)
+    if not ways:
+        return pictures
+    rows = -(-count // len(ways))
+    places = torch.arange(rows * len(ways), device=pictures.device).view(rows, -1) % count
+    parts = [way(pictures[places[:, number]], how, random) for number, way in enumerate(ways)]
+    return torch.stack(parts, 1).flatten(0, 1)[:count]
 
 
 def _draw(pictures: Tensor, random: torch.Generator) -> Tensor:
@@ -39,23 +68,89 @@ def _draw(pictures: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _turn(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
-    # One resampling does mirroring, turning and scaling together.
+    # One resampling does mirroring, turning, shearing and scaling together.
     angle, grow, mirror = (_draw(pictures, random).flatten() * 2 - 1 for _ in range(3))
     angle, grow = angle * math.radians(how.rotate), 1 / (1 + grow * how.scale)
     side = torch.where(mirror < 0, -1.0, 1.0) if how.flip else torch.ones_like(mirror)
     cos, sin, none = torch.cos(angle) * grow, torch.sin(angle) * grow, torch.zeros_like(angle)
-    rows = torch.stack((side * cos, -sin, none, side * sin, cos, none), dim=1).view(-1, 2, 3)
+    over, down = -sin, cos
+    if how.shear:
+        lean = (_draw(pictures, random).flatten() * 2 - 1) * how.shear
+        over, down = over + lean * cos, down + lean * sin
+    rows = torch.stack((side * cos, over, none, side * sin, down, none), dim=1).view(-1, 2, 3)
     grid = F.affine_grid(rows, list(pictures.shape), align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="zeros", align_corners=False)
 
 
-def _shift(pictures: Tensor, most: int, random: torch.Generator) -> Tensor:
+def _mirror(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    if not how.flip:
+        return pictures
+    return torch.where(_draw(pictures, random) < 0.5, pictures.flip(3), pictures)
+
+
+def _light(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    more = (_draw(pictures, random) * 2 - 1) * how.contrast + 1
+    lift = (_draw(pictures, random) * 2 - 1) * how.brightness
+    middle = pictures.mean((1, 2, 3), keepdim=True)
+    return ((pictures - middle) * more + middle + lift).clamp_(0, 1)
+
+
+def _invert(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    return torch.where(_draw(pictures, random) < how.invert, 1 - pictures, pictures)
+
+
+def _quarter(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    # A frame that is not square holds half turns alone.
+    chosen, drawn = _draw(pictures, random) < how.quarter, (_draw(pictures, random) * 3).long() + 1
+    if pictures.shape[2] != pictures.shape[3]:
+        return torch.where(chosen, pictures.rot90(2, (2, 3)), pictures)
+    for turns in (1, 2, 3):
+        pictures = torch.where(chosen & (drawn == turns), pictures.rot90(turns, (2, 3)), pictures)
+    return pictures
+
+
+def _blur(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    # A bell for each picture, long in one direction and less so across it: from round to a line.
+    count, channels, height, width = pictures.shape
+    reach = min(math.ceil(2 * how.blur), height - 1, width - 1)
+    angle = _draw(pictures, random) * math.pi
+    along = _draw(pictures, random) * how.blur + _SHARP
+    across = _draw(pictures, random) * along + _SHARP
+    steps = torch.arange(-reach, reach + 1.0, device=pictures.device)
+    down, right = steps.view(1, 1, -1, 1), steps.view(1, 1, 1, -1)
+    far = (right * angle.cos() + down * angle.sin()) / along
+    aside = (down * angle.cos() - right * angle.sin()) / across
+    bells = torch.exp(-(far.square() + aside.square()) / 2)
+    bells = (bells / bells.sum((2, 3), keepdim=True)).repeat_interleave(channels, dim=0)
+    framed = F.pad(pictures, (reach,) * 4, mode="reflect").reshape(
+        1, -1, height + 2 * reach, width + 2 * reach
+    )
+    return F.conv2d(framed, bells, groups=count * channels).view_as(pictures)
+
+
+def _noise(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    wide = _draw(pictures, random) * how.noise
+    drawn = torch.randn(pictures.shape, generator=random, device=pictures.device)
+    return (pictures + drawn * wide).clamp_(0, 1)
+
+
+def _specks(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    share = _draw(pictures, random) * how.specks
+    drawn = torch.rand(pictures.shape, generator=random, device=pictures.device)
+    return torch.where(drawn < share, (drawn < share / 2).to(pictures.dtype), pictures)
+
+
+def _shift(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
     # A window of the padded picture, chosen for each picture: strided views, then one gather.
-    count, _, height, width = pictures.shape
+    most, (count, _, height, width) = how.shift, pictures.shape
     padded = F.pad(pictures, (most,) * 4)
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # (n, channels, down, right, height, width)
     down, right = torch.randint(0, 2 * most + 1, (2, count), generator=random, device=pictures.device)
     return windows[torch.arange(count, device=pictures.device), :, down, right]
+
+
+def _erase(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    return erase(pictures, how.erase, random)
 
 
 def erase(pictures: Tensor, share: float, random: torch.Generator) -> Tensor:

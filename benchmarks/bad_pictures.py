@@ -75,7 +75,8 @@ def write_down(found: list[Robustness], seeds: list[int]) -> None:
         kept = {}
     split = found[0].split
     about = {
-        "command": f"python benchmarks/bad_pictures.py dense{' --test' if split == 'test' else ''}",
+        "command": f"python benchmarks/bad_pictures.py dense --seeds {' '.join(map(str, seeds))}"
+        f"{' --test' if split == 'test' else ''}",
         "recipe": "dense",
         "engine": "torch",
         "seeds": seeds,

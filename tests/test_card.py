@@ -129,6 +129,50 @@ def test_hostile_cards_are_refused_in_one_line(text: str, words: str) -> None:
     assert len(caught.value.message) < 300
 
 
+CALIBRATION = {"method": "vector", "fitted": 9, "losses": {"vector": 0.5}, "scale": [1, 2.5], "bias": [0, -1]}
+CALIBRATION["curve"] = 0.1
+
+
+def test_a_calibration_survives_and_is_not_said_where_there_is_none() -> None:
+    for said in (CALIBRATION, {"method": "temperature", "fitted": 9, "losses": {}}):
+        card = Card.from_json(changed(calibration=said))
+        assert card.calibration == said
+        assert Card.from_json(card.to_json()) == card
+    # So that the first versions still read what has none.
+    assert "calibration" not in CARD.to_json()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (None, "an object with a method"),
+        ([], "an object with a method"),
+        ({"method": "magic"}, "temperature or vector or vector and curve"),
+        ({"method": ["vector"]}, "an object with a method"),
+        ({"method": "temperature"}, "an object with fitted, losses, method"),
+        ({"method": "vector", "fitted": 9, "losses": {}}, "an object with bias, curve, fitted, losses"),
+        ({**CALIBRATION, "method": "temperature"}, "an object with fitted, losses, method"),
+        ({**CALIBRATION, "fitted": 0}, "calibration: fitted"),
+        ({**CALIBRATION, "fitted": True}, "calibration: fitted"),
+        ({**CALIBRATION, "losses": [1]}, "calibration: losses"),
+        ({**CALIBRATION, "losses": {"vector": "low"}}, "calibration: losses"),
+        ({**CALIBRATION, "scale": [1]}, '"calibration: scale" should be 2 numbers'),
+        ({**CALIBRATION, "bias": [1, True]}, '"calibration: bias" should be 2 numbers'),
+        ({**CALIBRATION, "bias": 1}, '"calibration: bias" should be 2 numbers'),
+        ({**CALIBRATION, "curve": "x"}, '"calibration: curve" should be a number'),
+        ({**CALIBRATION, "curve": -1}, '"calibration: curve" should be a number'),
+    ],
+)
+def test_hostile_calibrations_are_refused(said: Any, words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        Card.from_json(changed(calibration=said))
+    assert words in caught.value.message
+    for row in ("[1e999, 1]", "[NaN, 1]"):
+        text = changed(calibration=CALIBRATION).replace("[1, 2.5]", row)
+        with pytest.raises(ModelError):
+            Card.from_json(text)
+
+
 def test_a_typo_gets_the_nearest_known_entry() -> None:
     with pytest.raises(ModelError, match='Did you mean "temperature"'):
         Card.from_json(changed(temprature=2))

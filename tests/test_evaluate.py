@@ -155,7 +155,10 @@ def filed(tmp_path: Path) -> Path:
 def test_the_verb_prints_figures_and_writes_the_report(filed: Path) -> None:
     result = CliRunner().invoke(lapel, ["evaluate", str(filed), "--test"], catch_exceptions=False)
     assert result.exit_code == 0
-    for words in ("80 test pictures", "95 % interval", "balanced accuracy", "test set looked at once", "F1"):
+    for words in (
+        *("80 test pictures", "95 % interval", "balanced accuracy", "test set looked at once", "F1"),
+        *("among the first 2", "calibrated on validation", "sets for 99 %"),
+    ):
         assert words in " ".join(result.stdout.split())
     page = filed / "report" / "index.html"
     assert f"Report: {page}" in result.stdout

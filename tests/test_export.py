@@ -25,6 +25,7 @@ from lapel.picture import PictureSpec
 from lapel.recipes.load import parse
 from lapel.recipes.plan import plan
 from lapel.runs import Run, new_run
+from lapel.scaling import fit_scaling
 from lapel.tagger import load_tagger
 
 # `lapel.export` by itself is the function.
@@ -174,6 +175,38 @@ def knowing(folder: Path) -> tuple[Run, Dataset, Any]:
     run = run_of(data, folder)
     run.weights_path.write_bytes(packed(weights))
     return run, data, lambda pictures: engine.probabilities(network, pictures)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_what_is_wrong_by_class_is_mended_inside_the_model(tmp_path: Path, mirror: bool) -> None:
+    run, data, ask = knowing(tmp_path / "first")
+    logarithms = np.log(ask(data.train.pictures))
+    truth = np.exp(logarithms * [0.2, 0.6, 1.2] + [-1.5, 0, 1.5])
+    shares = truth / truth.sum(axis=1, keepdims=True)
+    labels = (shares.cumsum(axis=1) > np.random.default_rng(0).random((3000, 1))).argmax(axis=1)
+    data = Dataset("blobs", Split(data.train.pictures, labels), None, data.class_names)
+    weights = run.weights_path.read_bytes()
+    run = run_of(data, tmp_path / "run")
+    run.weights_path.write_bytes(weights)
+    run.record_look("test", 0.5, 9)
+    made = export(run, dataset=data, mirror=mirror)
+    assert made.largest_difference < 1e-4 and made.agreement == 1
+    card = load_tagger(made.path).card
+    assert card.calibration["method"] != "temperature" and card.temperature == 1
+    held = data.split(0.1, 5)[1]
+    answers = load_tagger(made.path).probabilities(held.pictures)
+    views = [held.pictures, held.pictures[:, :, ::-1].copy()][: 2 if mirror else 1]
+    scaling = fit_scaling(np.log(np.stack([ask(view) for view in views])), held.labels)
+    assert scaling.to_dict() == card.calibration
+    np.testing.assert_allclose(
+        answers, scaling.apply(np.log(np.stack([ask(view) for view in views]))), atol=1e-5
+    )
+    # The labels follow from the pictures as they are, so that mirror images tell less of them.
+    assert mirror or log_loss(held.labels, answers) < log_loss(held.labels, ask(held.pictures)) - 0.02
+    # Its labels may be others than the run's, so that it says what it reached itself.
+    [measured] = card.measured
+    assert (measured["split"], measured["pictures"]) == ("validation", 300)
+    assert measured["accuracy"] == pytest.approx(np.mean(answers.argmax(axis=1) == held.labels))
 
 
 @pytest.mark.parametrize("mirror", [False, True])

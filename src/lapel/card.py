@@ -181,6 +181,10 @@ def _is(value: object, kind: type) -> bool:
     return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
 
 
+def _is_finite(value: object) -> bool:
+    return _is(value, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
 def _read_origin(value: object) -> dict[str, str | int | float | None]:
     if not isinstance(value, dict) or not all(
         isinstance(item, str | int | float | None) for item in value.values()
@@ -214,9 +218,10 @@ def _calibration(value: object, classes: int) -> dict[str, Any]:
     if value == {}:
         return {}
     expected = {"method", "fitted", "losses"}
-    if isinstance(value, dict) and value.get("method") in _BY_CLASS:
+    method = value.get("method") if isinstance(value, dict) else None
+    if isinstance(value, dict) and isinstance(method, str) and method in _BY_CLASS:
         expected |= {"scale", "bias", "curve"}
-    elif not isinstance(value, dict) or value.get("method") != "temperature":
+    elif not isinstance(value, dict) or method != "temperature":
         raise _wrong(
             "calibration", f"an object with a method, temperature or {' or '.join(_BY_CLASS)}", value
         )
@@ -225,14 +230,14 @@ def _calibration(value: object, classes: int) -> dict[str, Any]:
     losses = value["losses"]
     if type(value["fitted"]) is not int or value["fitted"] < 1:
         raise _wrong("calibration: fitted", "a number of answers", value["fitted"])
-    if not isinstance(losses, dict) or not all(_is(loss, float) for loss in losses.values()):
+    if not isinstance(losses, dict) or not all(map(_is_finite, losses.values())):
         raise _wrong("calibration: losses", "an object of numbers", losses)
     for entry in expected & {"scale", "bias"}:
         row = value[entry]
-        if not isinstance(row, list) or len(row) != classes or not all(_is(number, float) for number in row):
+        if not isinstance(row, list) or len(row) != classes or not all(map(_is_finite, row)):
             raise _wrong(f"calibration: {entry}", f"{classes} numbers", row)
-    if "curve" in expected and not _is(value["curve"], float):
-        raise _wrong("calibration: curve", "a number", value["curve"])
+    if "curve" in expected and not (_is_finite(value["curve"]) and value["curve"] >= 0):
+        raise _wrong("calibration: curve", "a number of 0 or more", value["curve"])
     return dict(value)
 
 

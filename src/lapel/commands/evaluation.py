@@ -80,6 +80,10 @@ def evaluate(
     Choose between runs by these. The test pictures are for the last look only. A model that was trained
     elsewhere may have learned from the validation pictures too; only --test says how good it is.
 
+    How true confidence is after calibration, and sets of classes that hold the right one as promised, are
+    fitted on validation pictures and judged on the test ones; without --test, they are fitted on half of the
+    validation pictures and judged on the other half. --json has every figure.
+
     Photos of your own with labels of your own (--data) say how a model does on what you have. All of them are
     judged, in the way that `lapel tag` goes; what is none of the model's classes, it should not accept.
     """

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import metrics
+from .choice import kept_epoch
 from .data import Progress
 from .engines.protocol import Epoch
 from .errors import LapelError, RunError
@@ -133,10 +134,8 @@ def _validation_accuracy(run: Run) -> float | None:
     done = run.done
     if done:
         return float(done["validation_accuracy"])
-    accuracies = [epoch.validation_accuracy for epoch in run.history]
-    if run.recipe.training.keep == "last":
-        accuracies = accuracies[-1:]
-    return max(accuracies, default=None)
+    history = run.history
+    return kept_epoch(run.recipe, history).validation_accuracy if history else None
 
 
 def _held_against(first: Run, second: Run, progress: Progress | None) -> _Held:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from . import metrics
+from .choice import KeptEpoch, caution, kept_by
 from .data import Progress
 from .data.dataset import Dataset, Pictures, Split
 from .errors import LapelError, ModelError
@@ -60,6 +61,15 @@ class Photos:
     unread_first: tuple[str, ...]  # why, of the first ones
 
 
+@dataclass(frozen=True)
+class Look:
+    """How many pictures were answered right."""
+
+    pictures: int
+    accuracy: float
+    interval: tuple[float, float]  # 95 %, Wilson's score
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """What was found when a run or a model was judged on one split of a dataset."""
@@ -84,6 +94,9 @@ class Report:
     confusions: tuple[metrics.Confusion, ...]  # the most frequent first
     test_looks: int | None  # at the test pictures, this one included; None: a model does not count them
     photos: Photos | None = None  # of somebody's own labelled photos
+    epoch: KeptEpoch | None = None  # of a run: whose weights were judged
+    test: Look | None = None  # at the test pictures with the same weights, where there was one before
+    caution: str = ""  # what a reader may conclude, where that is less than it seems
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -91,6 +104,18 @@ class Report:
             f"Report({self.run!r}, {self.split} of {self.dataset!r}: accuracy {self.accuracy:.4f} "
             f"({low:.4f} to {high:.4f}) of {self.pictures:,} pictures)"
         )
+
+    @property
+    def headline(self) -> tuple[str, Look]:
+        """The split that says how good it is, and what it says: the test pictures where they are known."""
+        if self.test is not None:
+            return "test", self.test
+        return self.split, Look(self.pictures, self.accuracy, self.interval)
+
+    @property
+    def choice(self) -> str:
+        """Which epoch was judged, and whether these pictures chose it; "" where that is not known."""
+        return "" if self.epoch is None else self.epoch.describe(self.split)
 
     def to_json(self) -> str:
         """The report as JSON text that `from_json` reads back."""
@@ -239,9 +264,16 @@ def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | 
     # The look is written first: a look that was cut short was still a look.
     run.record_look(split, right, len(held))
     run.save_predictions(split, probabilities, held.labels)
-    return judge(
+    return of_run(run, split, dataset, probabilities, held.labels)
+
+
+def of_run(
+    run: Run, split: str, dataset: Dataset, probabilities: metrics.Probabilities, labels: metrics.Numbers
+) -> Report:
+    """The report of what a run has answered on a split, with what is known of how its epoch was chosen."""
+    report = judge(
         probabilities,
-        held.labels,
+        labels,
         dataset.class_names,
         split=split,
         dataset=dataset.name,
@@ -249,6 +281,19 @@ def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | 
         fingerprint=dataset.fingerprint,
         test_looks=sum(look["split"] == "test" for look in run.looks),
     )
+    epoch = kept_by(run, dataset)
+    test = None if split == "test" else _test_look(run)
+    warning = caution(run, epoch, split, len(labels), has_test=dataset.test is not None)
+    return replace(report, epoch=epoch, test=test, caution="" if test else warning)
+
+
+def _test_look(run: Run) -> Look | None:
+    kept = run.predictions("test")
+    if kept is None:
+        return None
+    probabilities, labels = kept
+    right = int(np.sum(probabilities.argmax(axis=1) == labels))
+    return Look(len(labels), right / len(labels), metrics.wilson_interval(right, len(labels)))
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 
+from .choice import caution_of_folds, kept_by_folds
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .errors import RunError
@@ -171,6 +172,8 @@ def judge_study(
         fingerprint=dataset.fingerprint,
         test_looks=None,
     )
+    epoch = kept_by_folds([(report.epoch, report.pictures) for report in reports])
+    pooled = replace(pooled, epoch=epoch, caution=caution_of_folds(epoch))
     shares = [report.accuracy for report in reports]
     return StudyReport(study.name, tuple(reports), mean(shares), stdev(shares), pooled)
 

@@ -10,7 +10,7 @@ import click
 from .tables import Column, print_pairs, print_table
 
 if TYPE_CHECKING:
-    from ..evaluation import PhotoFigures, Photos, Report
+    from ..evaluation import Look, PhotoFigures, Photos, Report
 
 
 def print_report(report: Report) -> None:
@@ -25,6 +25,8 @@ def print_report(report: Report) -> None:
     pairs = [
         ("accuracy", f"{report.accuracy:.2%}"),
         ("95 % interval", f"{low:.2%} to {high:.2%}"),
+        *([("epoch", report.choice)] if report.choice else []),
+        *([("on the test pictures", _of_test(report.test))] if report.test else []),
         ("balanced accuracy", f"{report.balanced_accuracy:.2%}"),
         ("calibration error", f"{report.calibration_error:.2%}"),
         ("loss", f"{report.loss:.4f}"),
@@ -43,6 +45,13 @@ def print_report(report: Report) -> None:
     )
     click.echo()
     _print_confusions(report)
+    if report.caution:
+        click.echo(f"{report.caution}\n")
+
+
+def _of_test(look: Look) -> str:
+    low, high = look.interval
+    return f"{look.accuracy:.2%} ({low:.2%} to {high:.2%}) of {look.pictures:,}"
 
 
 def _print_photos(report: Report, photos: Photos) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
+from statsmodels.stats.proportion import proportion_confint
 
 from lapel import metrics
 from lapel.errors import LapelError
@@ -48,6 +49,18 @@ def test_figures_agree_with_scikit_learn(answers: Any) -> None:
     assert metrics.balanced_accuracy(figures) == pytest.approx(
         reference.balanced_accuracy_score(labels, predicted)
     )
+    assert metrics.weighted_f1(figures) == pytest.approx(
+        reference.f1_score(labels, predicted, average="weighted")
+    )
+    for k in (1, 2, 3):
+        expected = reference.top_k_accuracy_score(labels, probabilities, k=k)
+        assert metrics.top_k_accuracy(probabilities, labels, k) == pytest.approx(expected)
+
+
+def test_of_labels_that_are_as_likely_the_first_counts() -> None:
+    level, labels = np.full((4, 4), 0.25), np.arange(4)
+    assert [metrics.top_k_accuracy(level, labels, k) for k in (1, 2, 3, 4, 9)] == [0.25, 0.5, 0.75, 1, 1]
+    assert metrics.top_k_accuracy(level, labels, 1) == metrics.accuracy(level.argmax(axis=1), labels)
 
 
 @pytest.mark.parametrize("steps", [3, 10, 10_000])
@@ -91,24 +104,19 @@ def test_wilson_interval(right: int, pictures: int, low: float, high: float) -> 
     assert found == pytest.approx((low, high), abs=1e-5)
 
 
+def test_the_interval_of_each_class_is_that_of_statsmodels() -> None:
+    matrix = np.array([[90, 10, 0], [0, 50, 0], [0, 0, 0]])
+    boot, coat, dress = metrics.per_class(matrix, NAMES[1:])
+    assert boot.recall_interval == pytest.approx(proportion_confint(90, 100, method="wilson"))
+    assert coat.recall_interval == pytest.approx(proportion_confint(50, 50, method="wilson"))
+    assert dress.recall_interval is None
+
+
 @given(st.integers(1, 100_000), st.floats(0, 1))
 def test_the_interval_holds_the_accuracy(pictures: int, share: float) -> None:
     right = round(share * pictures)
     low, high = metrics.wilson_interval(right, pictures)
     assert 0 <= low <= right / pictures <= high <= 1
-
-
-def test_calibration_error_by_hand() -> None:
-    # Two bins are used: 0.8 sure and half right (gap 0.3), 0.6 sure and both right (gap 0.4).
-    probabilities = np.array([[0.8, 0.2], [0.8, 0.2], [0.6, 0.4], [0.6, 0.4]])
-    labels = np.array([0, 1, 0, 0])
-    assert metrics.calibration_error(probabilities, labels) == pytest.approx((2 * 0.3 + 2 * 0.4) / 4)
-
-
-def test_calibration_error_of_certainty() -> None:
-    certain = np.eye(3)[[0, 1, 2, 2]]
-    assert metrics.calibration_error(certain, np.array([0, 1, 2, 2])) == 0
-    assert metrics.calibration_error(certain, np.array([1, 0, 0, 0])) == 1
 
 
 def test_top_confusions_come_most_frequent_first_and_without_zeros() -> None:
@@ -128,6 +136,9 @@ def test_a_class_that_is_never_predicted_counts_as_zero() -> None:
     figures = metrics.per_class(metrics.confusion_matrix(predicted, labels, 3), ("a", "b", "c"))
     assert (figures[1].precision, figures[1].recall, figures[1].f1) == (0, 0, 0)
     assert figures[2] == metrics.ClassFigures("c", 0, 0, 0, support=0, predicted=0)
+    assert metrics.weighted_f1(figures) == pytest.approx(
+        reference.f1_score(labels, predicted, average="weighted", zero_division=0)
+    )
     # Class c occurs nowhere and takes no part in the means, as in scikit-learn.
     expected = reference.precision_recall_fscore_support(labels, predicted, average="macro", zero_division=0)
     assert metrics.macro(figures) == pytest.approx(expected[:3])
@@ -139,7 +150,6 @@ def test_one_class_alone() -> None:
     figures = metrics.per_class(metrics.confusion_matrix(labels, labels, 1), ("only",))
     assert metrics.macro(figures) == (1, 1, 1)
     assert metrics.log_loss(np.ones((4, 1)), labels) == 0
-    assert metrics.calibration_error(np.ones((4, 1)), labels) == 0
 
 
 def test_worst_mistakes_come_most_confident_first() -> None:
@@ -197,7 +207,6 @@ def test_scores_of_probabilities_stay_in_bounds(raw: Any, labels: Any) -> None:
     probabilities = raw / raw.sum(axis=1, keepdims=True)
     assert metrics.log_loss(probabilities, labels) >= 0
     assert 0 <= metrics.brier(probabilities, labels) <= 2
-    assert 0 <= metrics.calibration_error(probabilities, labels) <= 1
 
 
 NONE = np.array([], dtype=np.int64)
@@ -216,10 +225,15 @@ NONE = np.array([], dtype=np.int64)
         (lambda: metrics.confusion_matrix(np.array([5]), np.array([0]), 3), "numbered 0 to 2; 5 to 5 came"),
         (lambda: metrics.brier(np.ones((2, 2)), np.array([0])), r"\(2, 2\) and 1 labels came"),
         (lambda: metrics.log_loss(np.full((1, 2), np.nan), np.array([0])), "not finite"),
-        (
-            lambda: metrics.calibration_error(np.ones((1, 2)) / 2, np.array([2])),
-            "between 0 and 1; 2 to 2 came",
-        ),
+        (lambda: metrics.brier(np.full((1, 2), np.inf), np.array([0])), "not finite"),
+        (lambda: metrics.brier(np.ones((1, 2)) / 2, np.array([2])), "between 0 and 1; 2 to 2 came"),
+        (lambda: metrics.brier(np.ones((1, 2)) / 2, np.array([-1])), "between 0 and 1; -1 to -1 came"),
+        (lambda: metrics.brier(np.ones((1, 2)) / 2, np.array([0.0])), "whole ones; float64 came"),
+        (lambda: metrics.brier(np.array([[3.0, -2.0]]), np.array([0])), "between 0 and 1; -2 to 3 came"),
+        (lambda: metrics.brier(np.ones(2) / 2, np.array([0, 1])), r"\(2,\) and 2 labels came"),
+        (lambda: metrics.brier(np.ones((1, 2)) / 2, np.array([[0]])), r"n labels are needed"),
+        (lambda: metrics.top_k_accuracy(np.ones((1, 2)) / 2, np.array([0]), 0), "k = 0 came"),
+        (lambda: metrics.weighted_f1(()), "at least one picture; none came"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_in_words(call: Any, words: str) -> None:

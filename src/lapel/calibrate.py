@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .curves import risk_coverage
 from .errors import LapelError
 
 Floats = NDArray[np.floating[Any]]
@@ -99,15 +100,8 @@ def accept_at(scores: Floats, right: NDArray[np.bool_], goal: float = 0.95) -> f
             f"A threshold needs a finite score for each answer, and at least one; "
             f"{len(scores)} scores of {len(right)} answers came."
         )
-    if not 0 <= goal <= 1:
-        raise LapelError(f"The goal is the share of accepted answers that are right, 0 to 1; {goal} came.")
-    order = np.argsort(-scores, kind="stable")
-    ranked = np.asarray(scores, dtype=np.float64)[order]
-    share = np.cumsum(right[order]) / np.arange(1, len(ranked) + 1)
-    # Of equal scores none can be accepted without the others.
-    last = np.append(ranked[1:] < ranked[:-1], True)
-    reached = np.flatnonzero(last & (share >= goal))
-    return float(ranked[reached[-1]] if len(reached) else np.nextafter(ranked[0], np.inf))
+    least = risk_coverage(scores, right).accept_at(goal)
+    return float(np.nextafter(float(scores.max()), np.inf)) if least is None else least
 
 
 def usual_answers(

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import metrics
 from .choice import KeptEpoch, caution, kept_by
+from .confidence import calibration_error
 from .data import Progress
 from .data.dataset import Dataset, Pictures, Split
 from .errors import LapelError, ModelError
@@ -171,7 +172,7 @@ def judge(
         precision=precision,
         recall=recall,
         f1=f1,
-        calibration_error=metrics.calibration_error(probabilities, labels),
+        calibration_error=calibration_error(probabilities, labels),
         brier=metrics.brier(probabilities, labels),
         per_class=classes,
         confusion=tuple(tuple(int(count) for count in row) for row in matrix),

@@ -20,6 +20,7 @@ Probabilities = NDArray[np.floating[Any]]
 
 _Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
 _CONFUSIONS = 10
+_ROUNDING = 1e-3  # by which sums and quantised networks may miss 0 and 1
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class ClassFigures:
     f1: float
     support: int  # pictures that are of this class
     predicted: int  # pictures that were said to be of this class
+    recall_interval: tuple[float, float] | None = None  # 95 %, Wilson's score; None without pictures
+    auroc: float | None = None  # against all others; None where there is one of the two alone
+    average_precision: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,21 @@ def wilson_interval(right: int, pictures: int) -> tuple[float, float]:
     return low, high
 
 
+def top_k_accuracy(probabilities: Probabilities, labels: Numbers, k: int) -> float:
+    """Share of the pictures whose class is among the `k` most probable; of equal ones the first counts.
+
+    >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]), 2)
+    0.5
+    """
+    check_answers(probabilities, labels)
+    if k < 1:
+        raise LapelError(f"The first k labels are at least one; k = {k} came.")
+    given = probabilities[np.arange(len(labels)), labels][:, None]
+    first = np.arange(probabilities.shape[1]) < labels[:, None]
+    ahead = (probabilities > given) | ((probabilities == given) & first)
+    return float(np.mean(ahead.sum(axis=1) < k))
+
+
 def log_loss(probabilities: Probabilities, labels: Numbers) -> float:
     """Mean cross-entropy in nats. A probability of 0 counts as the smallest step of its number type."""
     check_answers(probabilities, labels)
@@ -95,17 +114,6 @@ def brier(probabilities: Probabilities, labels: Numbers) -> float:
     return float(np.mean(np.square(exact).sum(axis=1) - 2 * given + 1))
 
 
-def calibration_error(probabilities: Probabilities, labels: Numbers, bins: int = 15) -> float:
-    """Expected calibration error: how far confidence lies from accuracy, over equal bins of confidence."""
-    check_answers(probabilities, labels)
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    # Bins are open below and closed above, as in Guo et al. 2017.
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gap = np.bincount(place, weights=confidence - right, minlength=bins)
-    return float(np.abs(gap).sum() / len(labels))
-
-
 def confusion_matrix(predicted: Numbers, labels: Numbers, classes: int) -> Numbers:
     """Counts (classes, classes): row = actual class, column = predicted class."""
     _match(predicted, labels)
@@ -119,7 +127,7 @@ def confusion_matrix(predicted: Numbers, labels: Numbers, classes: int) -> Numbe
 
 
 def per_class(matrix: Numbers, class_names: tuple[str, ...]) -> tuple[ClassFigures, ...]:
-    """Precision, recall, F1 and support of every class of a confusion matrix."""
+    """Precision, recall with its interval, F1 and support of every class of a confusion matrix."""
     right, support, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     return tuple(
         ClassFigures(
@@ -129,6 +137,7 @@ def per_class(matrix: Numbers, class_names: tuple[str, ...]) -> tuple[ClassFigur
             f1=_share(2 * right[i], support[i] + predicted[i]),
             support=int(support[i]),
             predicted=int(predicted[i]),
+            recall_interval=wilson_interval(int(right[i]), int(support[i])) if support[i] else None,
         )
         for i, name in enumerate(class_names)
     )
@@ -145,6 +154,14 @@ def macro(figures: tuple[ClassFigures, ...]) -> tuple[float, float, float]:
         sum(one.recall for one in seen) / count,
         sum(one.f1 for one in seen) / count,
     )
+
+
+def weighted_f1(figures: tuple[ClassFigures, ...]) -> float:
+    """Mean F1 over the classes, each weighing as much as it has pictures."""
+    pictures = sum(one.support for one in figures)
+    if not pictures:
+        raise LapelError("A mean over classes needs at least one picture; none came.")
+    return sum(one.f1 * one.support for one in figures) / pictures
 
 
 def balanced_accuracy(figures: tuple[ClassFigures, ...]) -> float:
@@ -240,8 +257,8 @@ def auroc(inside: Probabilities, outside: Probabilities) -> float:
 
 
 def check_answers(probabilities: Probabilities, labels: Numbers) -> None:
-    """Raise LapelError unless there are as many rows of finite probabilities as labels, and at least one."""
-    if probabilities.ndim != 2 or len(probabilities) != len(labels):
+    """Raise LapelError unless there are as many rows of probabilities as labels, and at least one."""
+    if probabilities.ndim != 2 or labels.ndim != 1 or len(probabilities) != len(labels):
         raise LapelError(
             f"Probabilities of shape (n, classes) and n labels are needed; "
             f"{probabilities.shape} and {len(labels)} labels came."
@@ -252,7 +269,12 @@ def check_answers(probabilities: Probabilities, labels: Numbers) -> None:
             "The network gave probabilities that are not finite numbers.",
             "Its training has most likely diverged: train again with a lower learning rate.",
         )
+    least, most = probabilities.min(), probabilities.max()
+    if least < -_ROUNDING or most > 1 + _ROUNDING:
+        raise LapelError(f"Probabilities lie between 0 and 1; {least:.4g} to {most:.4g} came.")
     classes = probabilities.shape[1]
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise LapelError(f"Labels are numbers of classes, whole ones; {labels.dtype} came.")
     if labels.min() < 0 or labels.max() >= classes:
         raise LapelError(
             f"Labels must lie between 0 and {classes - 1}; {labels.min()} to {labels.max()} came."

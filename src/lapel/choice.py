@@ -23,7 +23,7 @@ class KeptEpoch:
 
     number: int | None
     epochs: int  # that were trained
-    chosen: bool  # by the validation pictures: the best of several, or where they ended the training
+    chosen: bool  # by the validation pictures, as the best of several
     last_accuracy: float
     last_interval: tuple[float, float]  # 95 %, Wilson's score; the last epoch was chosen by nobody
 
@@ -33,9 +33,11 @@ class KeptEpoch:
         >>> KeptEpoch(37, 60, True, 0.75, (0.55, 0.88)).describe("validation")
         'chosen on these pictures: epoch 37 of 60; last epoch 75.0 %'
         """
-        which = "in each fold its best epoch" if self.number is None else f"epoch {self.number} of {self.epochs}"
+        which = f"epoch {self.number} of {self.epochs}"
+        if self.number is None:
+            which = "in each fold its best epoch" if self.chosen else "in each fold its last epoch"
         if not self.chosen:
-            return f"{which}; nothing was chosen on {'these' if split != 'test' else 'the validation'} pictures"
+            return f"{which}, which no picture chose"
         if split == "test":
             return f"{which}, chosen on the validation pictures"
         last = "last epochs" if self.number is None else "last epoch"
@@ -60,11 +62,10 @@ def kept_by(run: Run, dataset: Dataset) -> KeptEpoch | None:
         return None
     held = int(dataset.held(recipe.training.validation, run.environment["seed"], run.fold).sum())
     last = history[-1].validation_accuracy
-    done = run.done or {}
     return KeptEpoch(
         number=kept_epoch(recipe, history).number,
         epochs=len(history),
-        chosen=(recipe.training.keep == "best" and len(history) > 1) or done.get("stopped") == "early",
+        chosen=recipe.training.keep == "best" and len(history) > 1,
         last_accuracy=last,
         last_interval=wilson_interval(round(last * held), held),
     )
@@ -97,20 +98,20 @@ def caution(run: Run, kept: KeptEpoch | None, split: str, pictures: int, *, has_
     if run.fold is not None:
         number, folds = run.fold
         return (
-            f"{flattered}. This is fold {number} of {folds}: `lapel evaluate` of the study judges all of them, "
-            f"and `{LAST}` lets none of them choose."
+            f"{flattered}. This is fold {number} of {folds}: `lapel evaluate` of the study judges all of "
+            f"them, and with `{LAST}` none of them chooses."
         )
     if has_test:
         return (
-            f"{flattered}, and its interval does not count that. For a figure that was not chosen, look at the "
-            f"test pictures, once and last: `lapel evaluate {run.name} --test`."
+            f"{flattered}, and its interval does not count that. For a figure that was not chosen, look at "
+            f"the test pictures, once and last: `lapel evaluate {run.name} --test`."
         )
     low, high = kept.last_interval
     return (
-        f"{flattered}, its interval does not count that, and there are no others. What may be concluded is "
-        f"what the last epoch says, which nobody chose: {100 * kept.last_accuracy:.1f} %, 95 % interval "
-        f"{100 * low:.1f} to {100 * high:.1f} %. To judge every picture once, by a run that has neither learned "
-        f"from it nor been chosen by it: `lapel train … --folds 5 {LAST}`."
+        f"{flattered}, its interval does not count that, and there are no others to judge on. What may be "
+        f"concluded is what the last epoch says, which nobody chose: {100 * kept.last_accuracy:.1f} %, 95 % "
+        f"interval {100 * low:.1f} to {100 * high:.1f} %. To judge every picture once, by a run that has "
+        f"neither learned from it nor been chosen by it: `lapel train … --folds 5 {LAST}`."
     )
 
 

@@ -265,10 +265,10 @@ def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | 
     # The look is written first: a look that was cut short was still a look.
     run.record_look(split, right, len(held))
     run.save_predictions(split, probabilities, held.labels)
-    return of_run(run, split, dataset, probabilities, held.labels)
+    return report_of_run(run, split, dataset, probabilities, held.labels)
 
 
-def of_run(
+def report_of_run(
     run: Run, split: str, dataset: Dataset, probabilities: metrics.Probabilities, labels: metrics.Numbers
 ) -> Report:
     """The report of what a run has answered on a split, with what is known of how its epoch was chosen."""

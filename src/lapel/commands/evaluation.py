@@ -181,7 +181,7 @@ def compare(runs: tuple[str, ...], as_json: bool, out: Path | None) -> None:
         comparison = compared([open_run(run) for run in runs], lambda what, *_: status.update(what))
     if out:
         from ..files import write_atomic
-        from ..report.figures import compare_curves
+        from ..report.learning_figures import compare_curves
         from ..report.style import png
 
         write_atomic(out, png(compare_curves(comparison.curves)))

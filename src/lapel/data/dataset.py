@@ -63,9 +63,10 @@ class Split:
 
     def names(self, which: NDArray[np.intp] | slice) -> tuple[str, ...] | None:
         """The names of the photos at these places; None where the pictures were no photos."""
-        if self.files is None or isinstance(which, slice):
-            return None if self.files is None else self.files[which]
-        return tuple(self.files[place] for place in which)
+        if self.files is None:
+            return None
+        places = range(len(self.files))[which] if isinstance(which, slice) else which
+        return tuple(self.files[place] for place in places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,9 @@ class Dataset:
             if split is not None:
                 _check(self.name, title, split, self.class_names)
         if self.groups is not None and len(self.groups) != len(self.train):
-            raise DataError(f"{self.name}: {len(self.groups)} groups for {len(self.train)} training pictures.")
+            raise DataError(
+                f"{self.name}: {len(self.groups)} groups for {len(self.train)} training pictures."
+            )
 
     def __repr__(self) -> str:
         test = 0 if self.test is None else len(self.test)

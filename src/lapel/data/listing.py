@@ -94,7 +94,7 @@ def read_photos(listing: Listing, how: Photos, progress: Progress | None) -> Dat
         listing.class_names,
         skipped=skipped,
         picture=how.spec,
-        files=tuple(listing.names[place] for place in places),
+        files=tuple(listing.names[place] for place in places.tolist()),
         groups=None if groups is None else tuple(groups[place] for place in own),
         group=how.group,
     )

@@ -53,7 +53,7 @@ def test_a_figure_that_chose_its_epoch_is_called_so(
     run = made_run(tmp_path / "run", few)
     report = judged(run, few)
     assert (report.choice, report.pictures) == (CHOSEN, 16)
-    assert report.epoch == KeptEpoch(2, 3, True, pytest.approx(0.8), report.epoch.last_interval)  # type: ignore
+    assert report.epoch == KeptEpoch(2, 3, True, pytest.approx(0.8), report.epoch.last_interval)  # type: ignore[union-attr]
     low, high = proportion_confint(13, 16, method="wilson")  # 80 % of 16 pictures, to whole ones
     assert report.epoch is not None and report.epoch.last_interval == pytest.approx((low, high))
     head, markdown = page_of(run, report, few)

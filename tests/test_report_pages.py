@@ -105,7 +105,7 @@ def test_any_number_of_classes(tmp_path: Path, classes: int) -> None:
 
 def test_one_picture_all_wrong_and_classes_absent(tmp_path: Path) -> None:
     names = ("bag", "boot", "coat")
-    train = Split(np.full((6, 8, 8, 1), 9, np.uint8), np.array([0, 0, 0, 1, 1, 2]))
+    train = Split(np.full((6, 8, 8, 1), 9, np.uint8), np.array([0, 0, 1, 1, 2, 2]))
     dataset = Dataset("tiny", train, Split(train.pictures[:1], train.labels[:1]), names)
     run = made_run(tmp_path / "run", dataset)
     run.save_predictions("test", np.array([[0.0, 1.0, 0.0]], np.float32), np.array([0]))
@@ -147,7 +147,7 @@ def test_a_leaderboard_says_what_a_comparison_says(tmp_path: Path) -> None:
     (link,) = re.findall(r'<a href="([^"#]+)"', body)
     assert link == "../%3Crun%3E%201/report/index.html"
     assert "the best of 3 runs" in text and "judged on the test pictures" not in text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 2 + 3
 
 
 def test_choosing_by_test_figures_is_warned_about(tmp_path: Path) -> None:

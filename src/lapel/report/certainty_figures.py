@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..wording import percent
-from .style import INK, LINE, MUTED, PANEL, RIGHT, WRONG, drawing, panel, plain
+from .style import INK, LINE, MUTED, PANEL, RIGHT, WRONG, drawing, panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..curves import RiskCoverage
 
 _POINTS = 240  # of a curve, at most: more cannot be seen, and make the page large
-_SMALL = 4  # small multiples in a row
 
 
 @drawing()
@@ -61,23 +60,16 @@ def reliability_diagram(table: Sequence[ReliabilityBin], title: str = "") -> Fig
 
 
 @drawing()
-def small_reliability(tables: Sequence[tuple[str, Sequence[ReliabilityBin]]]) -> Figure:
-    """The same of several runs beside each other, a small diagram for each (name, table)."""
+def small_reliability(table: Sequence[ReliabilityBin]) -> Figure:
+    """The same, small: one of several beside each other."""
     from matplotlib.figure import Figure
 
-    columns = min(_SMALL, max(1, len(tables)))
-    rows = max(1, -(-len(tables) // columns))
-    figure = Figure(figsize=(2.5 * columns, 2.6 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (name, table) in zip(panels, tables, strict=False):
-        axes.set_title(plain(name, 26), fontsize=9)
-        _reliability(axes, table)
-        axes.set_xlim(0, 100)
-        axes.set_xticks([0, 50, 100])
-        axes.set_yticks([0, 50, 100])
-    for axes in panels[len(tables) :]:
-        axes.set_axis_off()
-    figure.supxlabel("confidence, %", fontsize=9, color=MUTED)
+    figure = Figure(figsize=(2.7, 2.5))
+    axes = figure.add_axes((0.14, 0.12, 0.83, 0.84))
+    _reliability(axes, table)
+    axes.set_xlim(-2, 102)
+    axes.set_xticks([0, 50, 100])
+    axes.set_yticks([0, 50, 100])
     return figure
 
 

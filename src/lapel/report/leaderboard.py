@@ -20,7 +20,7 @@ from ..files import write_atomic
 from ..metrics import wilson_interval
 from ..runs import Run
 from .certainty_figures import small_reliability
-from .learning_figures import compare_curves
+from .learning_figures import COMPARED, compare_panel
 from .render import environment, render
 from .style import svg
 
@@ -59,6 +59,7 @@ def write_leaderboard(runs: Sequence[Run], folder: str | Path, progress: Progres
     rows = list(zip(comparison.rows, runs, strict=True))
     entries = [_entry(row, run, place, first=run is runs[0]) for row, run in rows]
     entries.sort(key=lambda one: -one.accuracy)
+    curves = [(name, history) for name, history in comparison.curves if history]
     content = {
         "entries": entries,
         "dataset": comparison.rows[0].dataset,
@@ -66,12 +67,11 @@ def write_leaderboard(runs: Sequence[Run], folder: str | Path, progress: Progres
         "reference": comparison.rows[0].run,
         "looked": [one.row.run for one in entries if one.row.test_accuracy is not None],
         "problems": [(row.run, row.problem) for row in comparison.rows if row.problem],
-        "curves": svg(compare_curves(comparison.curves), "curves")
-        if any(history for _, history in comparison.curves)
-        else "",
-        "diagrams": svg(
-            small_reliability([(one.row.run, one.table) for one in entries[:_DIAGRAMS]]), "diagrams"
-        ),
+        "curves": [(which, svg(compare_panel(curves, which), which)) for which in COMPARED] if curves else [],
+        "diagrams": [
+            (one.row.run, svg(small_reliability(one.table), f"diagram-{number}"))
+            for number, one in enumerate(entries[:_DIAGRAMS])
+        ],
     }
     write_atomic(place / "index.html", render(made, "leaderboard.html", content), elsewhere=_ELSEWHERE)
     write_atomic(place / "comparison.json", comparison.to_json(), elsewhere=_ELSEWHERE)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .style import INK, LINES, MUTED, PAPER, RIGHT, drawing, plain
+from .style import INK, LINES, MUTED, PAPER, RIGHT, drawing, panel, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,28 +40,48 @@ def loss_curves(history: Sequence[Epoch], kept: int | None = None) -> Figure:
 def compare_curves(runs: Sequence[tuple[str, Sequence[Epoch]]]) -> Figure:
     """Validation accuracy and loss over the epochs, a line for each (name, history)."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     rows = -(-len(runs) // 3)
     figure = Figure(figsize=(10, 3.7 + 0.25 * rows), layout="constrained")
     panels = figure.subplots(1, 2)
+    for axes, (title, value) in zip(panels, COMPARED.values(), strict=True):
+        axes.set_title(title)
+        _lines(axes, runs, value)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+@drawing()
+def compare_panel(runs: Sequence[tuple[str, Sequence[Epoch]]], which: str) -> Figure:
+    """One of the two alone: `which` is accuracy or loss."""
+    title, value = COMPARED[which]
+    figure, axes = panel(title)
+    _lines(axes, runs, value)
+    paper: dict[str, Any] = {"frameon": True, "facecolor": PAPER, "edgecolor": "none", "framealpha": 0.8}
+    axes.legend(loc="lower right" if which == "accuracy" else "upper right", fontsize=8, **paper)
+    return figure
+
+
+COMPARED: dict[str, tuple[str, Callable[[Epoch], float]]] = {
+    "accuracy": ("Validation accuracy, %", lambda one: 100 * one.validation_accuracy),
+    "loss": ("Validation loss", lambda one: one.validation_loss),
+}
+
+
+def _lines(axes: Axes, runs: Sequence[tuple[str, Sequence[Epoch]]], value: Callable[[Epoch], float]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for place, (name, history) in enumerate(runs):
-        epochs = range(1, len(history) + 1)
-        line = {
+        line: dict[str, Any] = {
             "color": LINES[place % len(LINES)],
             "linestyle": ("-", "--", ":")[place // len(LINES) % 3],
             "marker": "o",
             "markersize": 4 if len(history) < 30 else 0,
             "label": plain(name, 40),
         }
-        panels[0].plot(epochs, [100 * one.validation_accuracy for one in history], **line)
-        panels[1].plot(epochs, [one.validation_loss for one in history], **line)
-    for axes, title in zip(panels, ("Validation accuracy, %", "Validation loss"), strict=True):
-        axes.set_title(title)
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
+        axes.plot(range(1, len(history) + 1), [value(one) for one in history], **line)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _chart(title: str) -> tuple[Figure, Axes]:

@@ -83,7 +83,8 @@ def test_predictions_are_kept_and_every_look_is_counted(trained: Run, dataset: D
     assert report.test_looks == 2
     assert dataset.test is not None
     run = open_run(trained.path)
-    assert [look["split"] for look in run.looks] == ["test", "validation", "test"]
+    # Calibration and sets are fitted on validation pictures, which the run is asked about first.
+    assert [look["split"] for look in run.looks] == ["validation", "test", "validation", "test"]
     kept = run.predictions("test")
     assert kept is not None
     assert np.array_equal(kept[1], dataset.test.labels)

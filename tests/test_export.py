@@ -118,7 +118,8 @@ def test_the_card_is_filled_from_the_run(tmp_path: Path) -> None:
     run.record_look("validation", 0.75, 300)
     export(run, dataset=data)
     card = load_tagger(run.model_path).card
-    assert replace(card, temperature=1.0, accept=0.0, usual={}) == card_of(run)
+    assert replace(card, temperature=1.0, accept=0.0, usual={}, calibration={}) == card_of(run)
+    assert (card.calibration["method"], card.calibration["fitted"]) == ("temperature", 300)
     assert (card.name, card.class_names) == ("small", ("a", "b", "c"))
     assert card.picture == PictureSpec(size=12)
     (measured,) = card.measured

@@ -194,7 +194,7 @@ def test_every_figure_is_a_png_with_something_on_it(written: tuple[Path, Report]
         "mistakes.png",
         "precision-recall.png",
         "predictions.png",
-        "reliability-scaled.png",
+        "reliability-calibrated.png",
         "reliability.png",
         "roc.png",
     ]

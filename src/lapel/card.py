@@ -18,6 +18,7 @@ _LARGEST = 1 << 20  # characters
 _MOST_CLASSES = 10_000
 _LONGEST_NAME = 200
 _HOTTEST = 1000.0
+_BY_CLASS = ("vector", "vector and curve")
 _MEASURED = {"dataset": str, "split": str, "accuracy": float, "interval": list, "pictures": int}
 
 
@@ -34,6 +35,9 @@ class Card:
     are averaged; with 1 that is never. `usual` is what the model answered on
     the pictures that it was calibrated with: the share that it accepted, and the share of each class among
     its labels, accepted or not ({"accepted": 0.9, "labels": {"Shirt": 0.2, …}}); empty where not known.
+    `calibration` says how its confidence was made true: method ("temperature", "vector" or "vector and
+    curve"), on how many answers it was fitted, the log losses that methods had on answers left out, and but
+    for a temperature the scale and bias of each class and the curve, which the model applies inside.
     """
 
     name: str
@@ -46,11 +50,15 @@ class Card:
     accept: float = 0.0
     second_look: float = 1.0
     usual: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     format: int = _FORMAT
 
     def to_json(self) -> str:
         """The card as JSON, the same text for the same card."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, allow_nan=False)
+        said = asdict(self)
+        if not self.calibration:
+            del said["calibration"]  # which the first versions do not know
+        return json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -87,6 +95,7 @@ class Card:
             accept=_share("accept", data.get("accept", 0.0)),
             second_look=_share("second_look", data.get("second_look", 1.0)),
             usual=_usual(data.get("usual", {}), class_names),
+            calibration=_calibration(data.get("calibration", {}), len(class_names)),
         )
 
 
@@ -199,6 +208,32 @@ def _usual(value: object, class_names: tuple[str, ...]) -> dict[str, Any]:
     if not math.isclose(math.fsum(shares.values()), 1, abs_tol=1e-6):
         raise _wrong("usual: labels", "shares that add up to 1", labels)
     return {"accepted": _share("usual: accepted", value["accepted"]), "labels": shares}
+
+
+def _calibration(value: object, classes: int) -> dict[str, Any]:
+    if value == {}:
+        return {}
+    expected = {"method", "fitted", "losses"}
+    if isinstance(value, dict) and value.get("method") in _BY_CLASS:
+        expected |= {"scale", "bias", "curve"}
+    elif not isinstance(value, dict) or value.get("method") != "temperature":
+        raise _wrong(
+            "calibration", f"an object with a method, temperature or {' or '.join(_BY_CLASS)}", value
+        )
+    if set(value) != expected:
+        raise _wrong("calibration", f"an object with {', '.join(sorted(expected))}", value)
+    losses = value["losses"]
+    if type(value["fitted"]) is not int or value["fitted"] < 1:
+        raise _wrong("calibration: fitted", "a number of answers", value["fitted"])
+    if not isinstance(losses, dict) or not all(_is(loss, float) for loss in losses.values()):
+        raise _wrong("calibration: losses", "an object of numbers", losses)
+    for entry in expected & {"scale", "bias"}:
+        row = value[entry]
+        if not isinstance(row, list) or len(row) != classes or not all(_is(number, float) for number in row):
+            raise _wrong(f"calibration: {entry}", f"{classes} numbers", row)
+    if "curve" in expected and not _is(value["curve"], float):
+        raise _wrong("calibration: curve", "a number", value["curve"])
+    return dict(value)
 
 
 def _share(entry: str, value: object) -> float:

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from . import metrics
+from .bootstrap import BootstrapIntervals, bootstrap_intervals
 from .choice import KeptEpoch, caution, kept_by
-from .confidence import calibration_error
+from .class_order import order_by_similarity
+from .confidence import ReliabilityBin, adaptive_calibration_error, calibration_error, reliability
+from .curves import RiskCoverage, class_curves, risk_coverage
 from .data import Progress
 from .data.dataset import Dataset, Pictures, Split
 from .errors import LapelError, ModelError
@@ -18,7 +21,10 @@ from .model_file import shipped_models
 from .runs import Run, dataset_of, open_run, same_data
 from .splits import SplitName, dataset_of_model, split_of_model, split_of_run
 from .tagger import Tagger, load_tagger
+from .trust import Trust, judge_trust
 
+_TOP = (2, 3, 5)  # of so many first labels one is right
+_STEPS = 100  # of coverage that a report keeps
 _BATCH = 256  # pictures handed to a model at once
 
 
@@ -71,6 +77,15 @@ class Look:
     interval: tuple[float, float]  # 95 %, Wilson's score
 
 
+@dataclass(frozen=True)
+class CoveragePoint:
+    """With answers accepted from `score` on, the share `coverage` of all is, and of it `accuracy` right."""
+
+    score: float
+    coverage: float
+    accuracy: float
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """What was found when a run or a model was judged on one split of a dataset."""
@@ -95,6 +110,18 @@ class Report:
     confusions: tuple[metrics.Confusion, ...]  # the most frequent first
     test_looks: int | None  # at the test pictures, this one included; None: a model does not count them
     photos: Photos | None = None  # of somebody's own labelled photos
+    # What the first versions did not say:
+    weighted_f1: float | None = None  # each class weighs as much as it has pictures
+    top_k: tuple[tuple[int, float], ...] = ()  # k and the share whose class is among the first k labels
+    bootstrap: BootstrapIntervals | None = None
+    adaptive_calibration_error: float | None = None
+    reliability: tuple[ReliabilityBin, ...] = ()
+    coverage: tuple[CoveragePoint, ...] = ()  # at each percent of coverage
+    aurc: float | None = None  # the mean share of wrong answers over all coverages
+    auroc: float | None = None  # of each class against the others, each class alike
+    average_precision: float | None = None  # likewise
+    class_order: tuple[int, ...] = ()  # classes that are taken for each other stand side by side
+    trust: Trust | None = None  # calibration and conformal sets, on other answers than they were fitted on
     epoch: KeptEpoch | None = None  # of a run: whose weights were judged
     test: Look | None = None  # at the test pictures with the same weights, where there was one before
     caution: str = ""  # what a reader may conclude, where that is less than it seems
@@ -148,16 +175,22 @@ def judge(
     run: str = "",
     fingerprint: str = "",
     test_looks: int | None = 0,
+    held_out: tuple[metrics.Probabilities, metrics.Numbers] | None = None,
 ) -> Report:
     """Work out every figure of a report from probabilities (n, classes) and labels (n).
+
+    `held_out` are answers to other pictures that were not learned from, which calibration and conformal sets
+    are fitted on; without them that is done on half of these, and judged on the other half. The same answers
+    give the same figures, bit for bit.
 
     Raises LapelError where they do not fit together, are none, or are not finite numbers.
     """
     metrics.check_answers(probabilities, labels)
     predicted = probabilities.argmax(axis=1)
     matrix = metrics.confusion_matrix(predicted, labels, len(class_names))
-    classes = metrics.per_class(matrix, class_names)
+    classes = _with_areas(metrics.per_class(matrix, class_names), probabilities, labels)
     precision, recall, f1 = metrics.macro(classes)
+    curve = risk_coverage(probabilities.max(axis=1), predicted == labels)
     return Report(
         run=run,
         split=split,
@@ -178,7 +211,44 @@ def judge(
         confusion=tuple(tuple(int(count) for count in row) for row in matrix),
         confusions=metrics.top_confusions(matrix, class_names),
         test_looks=test_looks,
+        weighted_f1=metrics.weighted_f1(classes),
+        top_k=tuple(
+            (k, metrics.top_k_accuracy(probabilities, labels, k)) for k in _TOP if k < len(class_names)
+        ),
+        bootstrap=bootstrap_intervals(matrix),
+        adaptive_calibration_error=adaptive_calibration_error(probabilities, labels),
+        reliability=reliability(probabilities, labels),
+        coverage=_each_percent(curve),
+        aurc=curve.area,
+        auroc=_mean([one.auroc for one in classes]),
+        average_precision=_mean([one.average_precision for one in classes]),
+        class_order=order_by_similarity(matrix),
+        trust=judge_trust(probabilities, labels, held_out),
     )
+
+
+def _with_areas(
+    figures: tuple[metrics.ClassFigures, ...], probabilities: metrics.Probabilities, labels: metrics.Numbers
+) -> tuple[metrics.ClassFigures, ...]:
+    """The figures of classes with the areas under their curves, where there are pictures beside others."""
+    found = list(figures)
+    for one in class_curves(probabilities, labels):
+        found[one.number] = replace(
+            found[one.number],
+            auroc=one.roc.area,
+            average_precision=one.precision_recall.average_precision,
+        )
+    return tuple(found)
+
+
+def _each_percent(curve: RiskCoverage) -> tuple[CoveragePoint, ...]:
+    points = (curve.at(step / _STEPS) for step in range(1, _STEPS + 1))
+    return tuple(CoveragePoint(*point) for point in dict.fromkeys(points))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def evaluate(
@@ -242,6 +312,10 @@ def fitting(tagger: Tagger, pictures: Pictures) -> Pictures:
 
 def _of_model(tagger: Tagger, split: str, dataset: Dataset) -> Report:
     held = split_of_model(tagger, dataset, split)
+    held_out = None
+    if split == "test" and _knows_validation(tagger, dataset):
+        validation = split_of_model(tagger, dataset, "validation")
+        held_out = answers_of(tagger, validation, dataset), validation.labels
     return judge(
         answers_of(tagger, held, dataset),
         held.labels,
@@ -251,11 +325,26 @@ def _of_model(tagger: Tagger, split: str, dataset: Dataset) -> Report:
         run=tagger.card.name,
         fingerprint=dataset.fingerprint,
         test_looks=None,
+        held_out=held_out,
     )
+
+
+def _knows_validation(tagger: Tagger, dataset: Dataset) -> bool:
+    """Whether a model was trained by Lapel on these data, so that it has not learned from a known tenth."""
+    made = tagger.card.made
+    return made.get("fingerprint") == dataset.fingerprint and "imported" not in made
 
 
 def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | None) -> Report:
     dataset = dataset_of(run, progress) if dataset is None else same_data(run, dataset)
+    split_of_run(run, dataset, split)  # there is no such split: said before anything is done
+    if split == "test" and run.predictions("validation") is None:
+        _answer(run, "validation", dataset)
+    return report_of_run(run, split, dataset, *_answer(run, split, dataset))
+
+
+def _answer(run: Run, split: str, dataset: Dataset) -> tuple[metrics.Probabilities, metrics.Numbers]:
+    """Ask a run about the pictures of a split, write down that it was, and keep what it answered."""
     held = split_of_run(run, dataset, split)
     engine = run.engine()
     network = engine.build(run.recipe, dataset.shape, len(dataset.class_names), run.weights())
@@ -265,7 +354,7 @@ def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | 
     # The look is written first: a look that was cut short was still a look.
     run.record_look(split, right, len(held))
     run.save_predictions(split, probabilities, held.labels)
-    return report_of_run(run, split, dataset, probabilities, held.labels)
+    return probabilities, held.labels
 
 
 def report_of_run(
@@ -281,6 +370,7 @@ def report_of_run(
         run=run.name,
         fingerprint=dataset.fingerprint,
         test_looks=sum(look["split"] == "test" for look in run.looks),
+        held_out=run.predictions("validation") if split == "test" else None,
     )
     epoch = kept_by(run, dataset)
     test = None if split == "test" else _test_look(run)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .calibrate import Floats, probabilities_at, temperature_of, threshold, usual_answers
+from .calibrate import Floats, threshold, usual_answers
 from .card import Card
 from .data.dataset import Dataset, Pictures, Split, evenly
 from .data.registry import picture_spec
@@ -28,6 +28,7 @@ from .recipes.plan import plan
 from .recipes.schema import Recipe
 from .runs import Run, dataset_of, same_data
 from .runtime import onnx_runtime
+from .scaling import Scaling, fit_scaling
 from .splits import split_of_run
 
 _TOLERANCE = 1e-4  # in probability; rounding in another order stays two powers of ten below it
@@ -82,9 +83,10 @@ def export(
     has learned from mirrored pictures (`augmentation.flip`), but less often where it has not. As such a model
     answers otherwise than the run, its card does not take over what the run reached.
 
-    The model's confidence is first brought in line with how often it is right on validation pictures, and
-    the least score found from which at least the share `goal` of the labels is right; tags below it are not
-    accepted, nor are those less sure than 99 % of the validation pictures, unless they are sure enough.
+    The model's confidence is first brought in line with how often it is right on validation pictures (by a
+    temperature, or by a scale for each class where that is better), and the least score found from which at
+    least the share `goal` of the labels is right; tags below it are not accepted, nor are those less sure
+    than 99 % of the validation pictures, unless they are sure enough.
     What the model answers on these goes into its card, so that a service can tell when its photos are others.
     Without the run's dataset, which is loaded where it is not given, none of this is done.
 
@@ -117,10 +119,14 @@ def export(
     engine = run.engine()
     network = engine.build(run.recipe, card.picture.shape, len(card.class_names), weights)
     held = _held(run, dataset)
+    scaling = Scaling()
     if as_model and held is not None:
-        card = _calibrate(card, _logarithms(engine, network, held.pictures, mirror), held.labels, goal)
+        logarithms = _logarithms(engine, network, held.pictures, mirror)
+        check_answers(np.exp(logarithms[0]), held.labels)
+        scaling = fit_scaling(logarithms, held.labels)
+        card = _calibrated(card, scaling, scaling.apply(logarithms), held.labels, goal)
     pictures = _noise(run, card) if held is None else held.pictures[evenly(len(held), _PICTURES)]
-    expected = probabilities_at(_logarithms(engine, network, pictures, mirror), card.temperature)
+    expected = scaling.apply(_logarithms(engine, network, pictures, mirror))
     data, answers = _writer(target, mirror, compact)(run.recipe, weights, card, pictures)
     difference = float(np.abs(expected - answers).max())
     agreement = float(np.mean(expected.argmax(axis=1) == answers.argmax(axis=1)))
@@ -214,18 +220,27 @@ def _logarithms(engine: Engine, network: Network, pictures: Pictures, mirror: bo
     return np.log(np.maximum(answers, np.finfo(np.float32).tiny))
 
 
-def _calibrate(card: Card, logarithms: Floats, labels: Numbers, goal: float) -> Card:
-    """The card with the temperature and the least accepted score that validation pictures ask for.
+def _calibrated(card: Card, scaling: Scaling, shares: Probabilities, labels: Numbers, goal: float) -> Card:
+    """The card with the scaling and the least accepted score that validation pictures ask for.
 
-    And with what the model answers on them.
+    And with what the model answers on them: `shares` (n, classes).
     """
-    check_answers(np.exp(logarithms[0]), labels)
-    temperature = temperature_of(logarithms, labels)
-    shares = probabilities_at(logarithms, temperature)
     scores, answers = shares.max(axis=1), shares.argmax(axis=1)
     accept = threshold(scores, answers == labels, goal)
-    expected = usual_answers(card.class_names, answers, scores >= accept)
-    return replace(card, temperature=temperature, accept=accept, usual=expected)
+    measured = card.measured
+    if scaling.method != "temperature":
+        # Where classes are scaled by themselves the likeliest may be another one than the run's.
+        accuracy = float(np.mean(answers == labels))
+        look = {"split": "validation", "accuracy": accuracy, "pictures": len(labels)}
+        measured = (_result(str(card.made["dataset"]), look),)
+    return replace(
+        card,
+        measured=measured,
+        temperature=scaling.temperature,
+        accept=accept,
+        usual=usual_answers(card.class_names, answers, scores >= accept),
+        calibration=scaling.to_dict(),
+    )
 
 
 def _writer(

@@ -132,7 +132,7 @@ def write_photo_report(tagger: Tagger, report: Report, answers: Sequence[Answer]
         probabilities,
         labels,
         lambda places: _samples(tagger, [known[place] for place in places]),
-        judge_certainty(probabilities, labels, scores=scores, scaled=True),
+        judge_certainty(scores, probabilities.argmax(axis=1) == labels),
         origin(tagger.card),
         facts=facts,
     )

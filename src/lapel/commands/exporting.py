@@ -67,8 +67,10 @@ def export(run: str, out: Path | None, overwrite: bool, compact: bool, mirror: b
 def say_calibration(made: Exported) -> None:
     """Say on stderr from which score a model accepts its tags, or that it accepts all of them."""
     if made.card is not None and made.real:
+        by_class = "scale" in made.card.calibration
+        how = "a scale for each class" if by_class else f"temperature {made.card.temperature:.2f}"
         click.echo(
-            f"Calibrated on the validation pictures: temperature {made.card.temperature:.2f}; "
+            f"Calibrated on the validation pictures: {how}; "
             f"tags are accepted from a score of {made.card.accept:.3f}.",
             err=True,
         )

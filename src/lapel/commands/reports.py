@@ -28,8 +28,10 @@ def print_report(report: Report) -> None:
         *([("epoch", report.choice)] if report.choice else []),
         *([("on the test pictures", _of_test(report.test))] if report.test else []),
         ("balanced accuracy", f"{report.balanced_accuracy:.2%}"),
-        ("calibration error", f"{report.calibration_error:.2%}"),
+        *[(f"among the first {k}", f"{share:.2%}") for k, share in report.top_k[:1]],
         ("loss", f"{report.loss:.4f}"),
+        ("calibration error", _calibration_error(report)),
+        *_pairs_of_sets(report),
     ]
     if report.test_looks is not None:
         pairs.append(("test set looked at", looks))
@@ -52,6 +54,32 @@ def print_report(report: Report) -> None:
 def _of_test(look: Look) -> str:
     low, high = look.interval
     return f"{look.accuracy:.2%} ({low:.2%} to {high:.2%}) of {look.pictures:,}"
+
+
+def _calibration_error(report: Report) -> str:
+    """As it is, and what it would be after calibration."""
+    if report.trust is None:
+        return f"{report.calibration_error:.2%}"
+    trust = report.trust
+    before, after = trust.before.calibration_error, trust.after.calibration_error
+    if trust.fitted_on == "half":
+        return f"{report.calibration_error:.2%}; on half {before:.2%}, calibrated on the other {after:.2%}"
+    return f"{before:.2%}; calibrated on validation ({trust.method}) {after:.2%}"
+
+
+def _pairs_of_sets(report: Report) -> list[tuple[str, str]]:
+    """The sets that miss one class in a hundred, made in the simplest way."""
+    if report.trust is None:
+        return []
+    found = [one for one in report.trust.sets if (one.method, one.alpha) == ("lac", 0.01)]
+    return [
+        (
+            "sets for 99 %",
+            f"{one.mean_size:.2f} classes; right in {one.coverage:.2%} "
+            f"({one.interval[0]:.2%} to {one.interval[1]:.2%})",
+        )
+        for one in found
+    ]
 
 
 def _print_photos(report: Report, photos: Photos) -> None:

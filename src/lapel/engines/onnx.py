@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..card import KEY, Card
 from ..errors import MissingExtra
@@ -33,7 +33,7 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """Build the model: pictures (n, height, width, channels; uint8) in, probabilities (n, classes) out.
 
-    Normalisation, layout, network, temperature and softmax lie in the graph, so that nobody who uses the
+    Normalisation, layout, network, calibration and softmax lie in the graph, so that nobody who uses the
     model can prepare its input otherwise. The same arguments give the same bytes.
 
     Where the card has rejects, the network gives one number more for each of them. The probabilities are
@@ -61,6 +61,8 @@ def to_onnx(
     if card.temperature != 1.0:
         logits = graph.add("Div", logits, graph.number(card.temperature))
     among = graph.add("Slice", logits, *graph.part(0, classes, axis=1)) if rejects else logits
+    if "scale" in card.calibration:
+        among = _scaled_by_class(graph, among, card.calibration)
     outputs = {"probabilities": classes}
     _averaged(graph, graph.add("Softmax", among, axis=1), "probabilities", classes, mirror)
     if rejects:
@@ -91,6 +93,17 @@ def features_onnx(
     row = _network(graph, steps, _scaled(graph, "pictures", recipe.normalise, shape[2]))
     graph.add("Identity", row, gives="features")
     return _model(graph, recipe.name, shape, {"features": steps[-1].gives[0]})
+
+
+def _scaled_by_class(graph: Graph, logits: str, calibration: dict[str, Any]) -> str:
+    """x * (scale - curve * x) + bias of the logarithms x of probabilities, as `Scaling` has it."""
+    logarithms = graph.add("LogSoftmax", logits, axis=1)
+    scale = graph.constant(tuple(calibration["scale"]))
+    if calibration["curve"]:
+        bent = graph.add("Mul", logarithms, graph.number(calibration["curve"]))
+        scale = graph.add("Sub", scale, bent)
+    scaled = graph.add("Mul", logarithms, scale)
+    return graph.add("Add", scaled, graph.constant(tuple(calibration["bias"])))
 
 
 def _scaled(graph: Graph, pictures: str, normalise: Normalise, channels: int) -> str:

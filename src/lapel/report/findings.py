@@ -72,11 +72,7 @@ def of_run(run: Run, report: Report, dataset: Dataset) -> Findings:
         probabilities,
         labels,
         show,
-        judge_certainty(
-            probabilities,
-            labels,
-            validation=run.predictions("validation") if report.split == "test" else None,
-        ),
+        judge_certainty(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels),
         _flat(environment),
         facts=[
             ("Epochs", str(len(history))),
@@ -107,7 +103,7 @@ def of_model(tagger: Tagger, report: Report, dataset: Dataset) -> Findings:
         probabilities,
         held.labels,
         show,
-        judge_certainty(probabilities, held.labels, scaled=True),
+        judge_certainty(probabilities.max(axis=1), probabilities.argmax(axis=1) == held.labels),
         origin(tagger.card),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..bootstrap import bootstrap_intervals
 from ..class_order import order_by_similarity
+from ..confidence import reliability
 from ..curves import class_curves
 from ..data import Progress
 from ..data.dataset import Dataset
@@ -16,7 +17,7 @@ from ..encode import data_uri
 from ..errors import LapelError, RunError
 from ..evaluation import Report, report_of_run
 from ..files import file_errors, write_atomic
-from ..metrics import ClassFigures, top_k_accuracy
+from ..metrics import ClassFigures
 from ..runs import Run, dataset_of
 from ..tagger import Tagger
 from . import certainty_figures, class_figures, figures, learning_figures
@@ -35,7 +36,7 @@ _FIGURES = (
     "confusion-shares",
     "classes",
     "reliability",
-    "reliability-scaled",
+    "reliability-calibrated",
     "coverage",
     "roc",
     "precision-recall",
@@ -82,7 +83,7 @@ def write_again(run: Run, folder: str | Path | None = None, progress: Progress |
 def write_page(findings: Findings, report: Report, place: Path, *, drawn_garments: bool = False) -> Path:
     """Write a report of what was found into a folder, and give the path of the page. Raises as above."""
     made = environment()
-    order = order_by_similarity(np.array(report.confusion))
+    order = report.class_order or order_by_similarity(np.array(report.confusion))
     drawn = _figures(findings, report, order)
     pngs = {name: png(figure) for name, figure in drawn.items()}
     for name in _FIGURES:
@@ -100,12 +101,7 @@ def write_page(findings: Findings, report: Report, place: Path, *, drawn_garment
         "svg": {name: svg(drawn[name], name) for name in drawn if name not in _PICTURES},
         "drawn_garments": drawn_garments,
         "worst": _worst_class(report),
-        "spread": bootstrap_intervals(np.array(report.confusion)),
-        "top": [
-            (k, top_k_accuracy(findings.probabilities, findings.labels, k))
-            for k in (2, 3, 5)
-            if k < len(report.class_names)
-        ],
+        "spread": report.bootstrap or bootstrap_intervals(np.array(report.confusion)),
         **_matrix(findings, report, order, pngs["confusion-shares"]),
         "samples": cards(findings.samples),
         "mistakes": cards(findings.mistakes),
@@ -142,13 +138,15 @@ def _figures(findings: Findings, report: Report, order: tuple[int, ...]) -> dict
         "confusion": figures.confusion(report, order=order),
         "confusion-shares": figures.confusion(report, normalised=True, order=order),
         "classes": class_figures.class_intervals(report.per_class),
-        "reliability": certainty_figures.reliability_diagram(certainty.table),
+        "reliability": certainty_figures.reliability_diagram(
+            report.reliability or reliability(findings.probabilities, findings.labels)
+        ),
         "coverage": certainty_figures.coverage_curve(certainty.curve, points),
         "predictions": _tags(findings.samples),
     }
-    if certainty.scaled:
-        drawn["reliability-scaled"] = certainty_figures.reliability_diagram(
-            certainty.scaled.table, "The same after temperature scaling"
+    if report.trust:
+        drawn["reliability-calibrated"] = certainty_figures.reliability_diagram(
+            report.trust.after.reliability, "After calibration: right, % of the answers"
         )
     if curves:
         drawn["roc"] = class_figures.roc_curves(curves, report.class_names)

@@ -306,6 +306,28 @@ class Usual(TypedDict):
 
 
 @with_config(CLOSED)
+class NoCalibration(TypedDict):
+    """It was made without one, or before this was said."""
+
+
+@with_config(CLOSED)
+class Calibration(TypedDict):
+    """How its confidence was made true."""
+
+    method: Annotated[
+        Literal["temperature", "vector", "vector and curve"],
+        Field(description="One temperature, or a scale for each class."),
+    ]
+    fitted: Annotated[int, Field(ge=1, description="On so many answers to pictures that were held out.")]
+    losses: Annotated[
+        dict[str, float], Field(description="The log loss of each method on answers that were left out.")
+    ]
+    scale: NotRequired[Annotated[list[float], Field(description="What each class's logarithm is scaled by.")]]
+    bias: NotRequired[Annotated[list[float], Field(description="What is added to it.")]]
+    curve: NotRequired[Annotated[float, Field(description="How much of its square is taken away.")]]
+
+
+@with_config(CLOSED)
 class Card(TypedDict):
     """What a model says of itself, what it is called here, and its fingerprint."""
 
@@ -341,6 +363,9 @@ class Card(TypedDict):
         Field(
             description="What it answered on the pictures of its calibration; what drift is measured from."
         ),
+    ]
+    calibration: Annotated[
+        NoCalibration | Calibration, Field(description="How its confidence was made true.")
     ]
     format: Literal[1]
     served_as: ModelName

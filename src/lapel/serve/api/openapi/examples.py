@@ -228,6 +228,7 @@ _CARD = {
     "accept": 0.6311,
     "second_look": 0.5,
     "usual": {},
+    "calibration": {"method": "temperature", "fitted": 1017, "losses": {"temperature": 0.4123}},
     "format": 1,
     "served_as": "photo",
     "fingerprint": "ca9850fef879a3477263c4540144710ff099641a7b0914743cd21733c2fa945e",

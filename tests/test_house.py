@@ -212,6 +212,7 @@ def test_the_public_names() -> None:
         "save_data",
         "teach",
         "train",
+        "write_leaderboard",
         "write_report",
     ]
     for name in lapel.__all__:

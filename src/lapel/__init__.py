@@ -38,6 +38,7 @@ _HOMES = {
     "save_data": "data",
     "teach": "teaching.teach",
     "train": "trainer",
+    "write_leaderboard": "report.leaderboard",
     "write_report": "report.page",
 }
 
@@ -64,6 +65,7 @@ __all__ = [
     "save_data",
     "teach",
     "train",
+    "write_leaderboard",
     "write_report",
 ]
 
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from .photo_evaluation import evaluate_photos
     from .picture import PictureSpec
     from .recipes.load import load_recipe
+    from .report.leaderboard import write_leaderboard
     from .report.page import write_report
     from .runs import Run, list_runs, open_run
     from .tagger import Tag, Tagger, Untagged, load_tagger

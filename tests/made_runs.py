@@ -60,6 +60,8 @@ def made_run(
             "seed": seed,
             "parameters": 101770,
             "dataset": {
+                "validation": int(dataset.held(recipe.training.validation, seed).sum()),
+                "test": len(dataset.test) if dataset.test else 0,
                 "name": dataset.name,
                 "origin": None,
                 "source": dataset.source,

@@ -119,8 +119,8 @@ def test_a_run_has_figures_by_its_own_groups_and_by_others(dataset: Dataset, tmp
 
 
 def test_test_pictures_have_groups_too(dataset: Dataset, tmp_path: Path) -> None:
-    assert dataset.test_groups is not None and dataset.test_files is not None
-    assert dataset.test_files[:2] == ("test-000.png", "test-001.png")
+    assert dataset.test_groups is not None and dataset.test is not None and dataset.test.files is not None
+    assert dataset.test.files[:2] == ("test-000.png", "test-001.png")
     assert set(dataset.test_groups) == {"test0", "test1", "test2", "test3"}
     run = train(small_recipe(epochs=1, batch=8), dataset, path=tmp_path / "run")
     report = with_groups(evaluate(run, split="test", dataset=dataset), run, "shop", dataset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -307,10 +308,9 @@ def test_each_class_has_its_winner(tmp_path: Path, dataset: Dataset) -> None:
 def test_the_pictures_on_which_two_differ(tmp_path: Path, dataset: Dataset) -> None:
     named = Dataset(
         dataset.name,
-        dataset.train,
+        replace(dataset.train, files=tuple(f"{place}.png" for place in range(len(dataset.train)))),
         dataset.test,
         dataset.class_names,
-        files=tuple(f"{place}.png" for place in range(len(dataset.train))),
         groups=tuple(f"group {place // 8}" for place in range(len(dataset.train))),
     )
     runs = [made_run(tmp_path / name, dataset) for name in ("first", "second")]

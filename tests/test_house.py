@@ -218,6 +218,7 @@ def test_the_public_names() -> None:
         "teach",
         "train",
         "train_study",
+        "write_leaderboard",
         "write_report",
     ]
     for name in lapel.__all__:

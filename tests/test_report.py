@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import hashlib
 import io
 import json
 import os
@@ -20,12 +22,13 @@ from made_runs import NAMES, made_answers, made_dataset, made_run
 from matplotlib.figure import Figure
 from PIL import Image
 
+from lapel.class_order import order_by_similarity
 from lapel.data import Dataset
 from lapel.engines.protocol import Epoch
 from lapel.errors import LapelError, MissingExtra, RunError
 from lapel.evaluation import Report, judge
 from lapel.files import write_atomic
-from lapel.report import figures, style
+from lapel.report import figures, learning_figures, style
 from lapel.report.page import write_report
 from lapel.runs import Run
 from lapel.splits import split_of_run
@@ -109,7 +112,10 @@ def test_the_page_says_what_was_found(written: tuple[Path, Report]) -> None:
         "of 80 test pictures answered right",
         f"95 % interval {100 * report.interval[0]:.1f} to {100 * report.interval[1]:.1f} %",
         "Test set looked at 3 times",
-        "Confusion matrix, pictures",
+        "Where it fails",
+        "by similarity",
+        "Is confidence true?",
+        "Sets that hold the right class as often as promised",
         "Sample predictions",
         "Worst mistakes",
         'optimizer = "adam"',
@@ -125,7 +131,12 @@ def test_the_page_needs_nothing_else(written: tuple[Path, Report]) -> None:
     text = (folder / "index.html").read_text()
     page = Page(text)
     assert all(asked.startswith(("data:image/", "#")) for asked in page.asked)
-    assert not {"script", "link", "iframe", "object", "base"} & set(page.tags)
+    assert not {"link", "iframe", "object", "base"} & set(page.tags)
+    # It runs its own script and no other.
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    assert page.tags.count("script") == 1
     assert "@import" not in text
     assert all(found.startswith("#") for found in re.findall(r"url\(([^)]*)\)", text))
     assert "default-src 'none'" in text
@@ -140,15 +151,23 @@ def test_every_picture_of_the_page_is_whole_and_named(written: tuple[Path, Repor
         assert image["alt"]
         assert (image["src"] or "").startswith("data:image/png;base64,")
     assert len(page.ids) == len(set(page.ids))
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 8
 
 
 def test_counts_of_the_page_are_those_of_the_report(written: tuple[Path, Report]) -> None:
     folder, report = written
     text = (folder / "index.html").read_text()
-    table = text[text.index('<table class="matrix">') : text.index("</table>")]
-    cells = [int(count or 0) for count in re.findall(r"<td[^>]*>(\d*)</td>", table)]
-    assert cells == [count for row in report.confusion for count in row]
+    for name, order in (("similar", order_by_similarity(np.array(report.confusion))), ("given", range(4))):
+        start = text.find(f'class="scroll order-{name}"')
+        if start < 0:
+            assert list(order) == [0, 1, 2, 3]
+            continue
+        body = text[text.index("<tbody>", start) : text.index("</tbody>", start)]
+        cells = [
+            re.search(r'class="count">(\d+)<', cell) for cell in re.findall(r"<td.*?</td>", body, re.DOTALL)
+        ]
+        counts = [int(found[1]) if found else 0 for found in cells]
+        assert counts == [report.confusion[row][column] for row in order for column in order]
 
 
 def test_json_and_markdown_say_the_same(written: tuple[Path, Report]) -> None:
@@ -167,11 +186,17 @@ def test_every_figure_is_a_png_with_something_on_it(written: tuple[Path, Report]
     names = sorted(path.name for path in folder.glob("*.png"))
     assert names == [
         "accuracy.png",
+        "classes.png",
         "confusion-shares.png",
         "confusion.png",
+        "coverage.png",
         "loss.png",
         "mistakes.png",
+        "precision-recall.png",
         "predictions.png",
+        "reliability-calibrated.png",
+        "reliability.png",
+        "roc.png",
     ]
     for name in names:
         assert np.asarray(Image.open(folder / name).convert("L")).std() > 5
@@ -180,7 +205,7 @@ def test_every_figure_is_a_png_with_something_on_it(written: tuple[Path, Report]
 def test_hostile_names_are_words_and_nothing_more(hostile: Path) -> None:
     text = (hostile / "index.html").read_text()
     page = Page(text)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1
     assert all((image["src"] or "").startswith("data:image/") for image in page.images)
     assert not any("onerror" in name for image in page.images for name in image)
     assert "<script>alert(1)</script>" in page.words
@@ -193,7 +218,7 @@ def test_hostile_names_keep_the_markdown_tables_whole(hostile: Path) -> None:
     assert not re.search(r"^<script", text, re.MULTILINE)
     rows = [line for line in text.splitlines() if line.startswith("| ") and "a\\|b" in line]
     assert rows
-    table = text[text.index("## Class by class") : text.index("## Sample")].strip().splitlines()[2:]
+    table = text[text.index("## Class by class") : text.index("![Share")].strip().splitlines()[2:]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {6}
     assert all("<" not in line.replace("\\<", "") for line in table)
 
@@ -273,11 +298,11 @@ def drawn(names: tuple[str, ...]) -> dict[str, Callable[[], Figure]]:
     probabilities = made_answers(labels, len(names), 0.5)
     report = judge(probabilities, labels, names, split="test", dataset="rows")
     return {
-        "accuracy": lambda: figures.accuracy_curves(HISTORY),
-        "loss": lambda: figures.loss_curves(HISTORY),
-        "one epoch": lambda: figures.loss_curves(HISTORY[:1]),
-        "no epoch": lambda: figures.loss_curves([]),
-        "compare": lambda: figures.compare_curves([(name, HISTORY) for name in names]),
+        "accuracy": lambda: learning_figures.accuracy_curves(HISTORY),
+        "loss": lambda: learning_figures.loss_curves(HISTORY),
+        "one epoch": lambda: learning_figures.loss_curves(HISTORY[:1]),
+        "no epoch": lambda: learning_figures.loss_curves([]),
+        "compare": lambda: learning_figures.compare_curves([(name, HISTORY) for name in names]),
         "counts": lambda: figures.confusion(report),
         "shares": lambda: figures.confusion(report, normalised=True),
         "predictions": lambda: figures.predictions(pictures, labels, probabilities, names),
@@ -298,23 +323,28 @@ def test_a_figure_can_be_drawn(which: str, names: tuple[str, ...]) -> None:
 
 def test_drawing_changes_no_setting_and_opens_no_window() -> None:
     before = dict(matplotlib.rcParams)
-    style.png(figures.accuracy_curves(HISTORY))
+    style.png(learning_figures.accuracy_curves(HISTORY))
     assert dict(matplotlib.rcParams) == before
     code = (
-        "import sys; from lapel.report import figures, page; light = 'matplotlib' not in sys.modules; "
-        "from lapel.report.style import png; png(figures.loss_curves([])); "
+        "import sys; from lapel.report import learning_figures, page; "
+        "light = 'matplotlib' not in sys.modules; "
+        "from lapel.report.style import png; png(learning_figures.loss_curves([])); "
         "sys.exit(0 if light and 'matplotlib.pyplot' not in sys.modules else 1)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
-    assert style.png(figures.accuracy_curves(HISTORY)) == style.png(figures.accuracy_curves(HISTORY))
-    assert style.svg(figures.loss_curves(HISTORY), "a") == style.svg(figures.loss_curves(HISTORY), "a")
+    assert style.png(learning_figures.accuracy_curves(HISTORY)) == style.png(
+        learning_figures.accuracy_curves(HISTORY)
+    )
+    assert style.svg(learning_figures.loss_curves(HISTORY), "a") == style.svg(
+        learning_figures.loss_curves(HISTORY), "a"
+    )
 
 
 def test_an_svg_takes_the_colours_of_its_page_and_keeps_its_marks_apart() -> None:
-    text = style.svg(figures.accuracy_curves(HISTORY), "curves")
+    text = style.svg(learning_figures.accuracy_curves(HISTORY), "curves")
     assert text.startswith("<svg")
     assert "var(--right)" in text
     assert not re.findall(r"#[0-9a-f]{6}\b", text)

@@ -44,6 +44,7 @@ _HOMES = {
     "teach": "teaching.teach",
     "train": "trainer",
     "train_study": "study",
+    "write_leaderboard": "report.leaderboard",
     "write_report": "report.page",
 }
 
@@ -76,6 +77,7 @@ __all__ = [
     "teach",
     "train",
     "train_study",
+    "write_leaderboard",
     "write_report",
 ]
 
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from .photo_evaluation import evaluate_photos
     from .picture import PictureSpec
     from .recipes.load import load_recipe
+    from .report.leaderboard import write_leaderboard
     from .report.page import write_report
     from .runs import Run, list_runs, open_run
     from .study import Study, begin_study, judge_study, list_studies, open_study, train_study

@@ -23,6 +23,7 @@ _VERBS = {
     "runs": "runs:runs",
     "evaluate": "evaluation:evaluate",
     "compare": "comparing:compare",
+    "report": "pages:report",
     "export": "exporting:export",
     "tag": "tag:tag",
     "serve": "serve:serve",

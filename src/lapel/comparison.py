@@ -9,6 +9,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from .answers import Answers, Contender, check_same_data, paired, runs_of
+from .choice import kept_epoch
 from .data import Progress
 from .differences import ClassWins, class_wins, gain_unit, gains, wins
 from .engines.protocol import Epoch
@@ -222,10 +223,8 @@ def _validation_accuracy(run: Run) -> float | None:
     done = run.done
     if done:
         return float(done["validation_accuracy"])
-    accuracies = [epoch.validation_accuracy for epoch in run.history]
-    if run.recipe.training.keep == "last":
-        accuracies = accuracies[-1:]
-    return max(accuracies, default=None)
+    history = run.history
+    return kept_epoch(run.recipe, history).validation_accuracy if history else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 from . import metrics
 from .bootstrap import BootstrapIntervals, bootstrap_intervals
 from .by_group import Groups, Judged, PhotoFigures, grouped
+from .choice import KeptEpoch, caution, kept_by
 from .class_order import order_by_similarity
 from .confidence import ReliabilityBin, adaptive_calibration_error, calibration_error, reliability
 from .curves import RiskCoverage, class_curves, risk_coverage
@@ -42,6 +43,15 @@ class Photos:
     near: tuple[tuple[str, str], ...]  # of them: labels that are almost the name of a class, and that name
     unread: int  # photos that could not be read, which no figure counts
     unread_first: tuple[str, ...]  # why, of the first ones
+
+
+@dataclass(frozen=True)
+class Look:
+    """How many pictures were answered right."""
+
+    pictures: int
+    accuracy: float
+    interval: tuple[float, float]  # 95 %, Wilson's score
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,9 @@ class Report:
     average_precision: float | None = None  # likewise
     class_order: tuple[int, ...] = ()  # classes that are taken for each other stand side by side
     trust: Trust | None = None  # calibration and conformal sets, on other answers than they were fitted on
+    epoch: KeptEpoch | None = None  # of a run: whose weights were judged
+    test: Look | None = None  # at the test pictures with the same weights, where there was one before
+    caution: str = ""  # what a reader may conclude, where that is less than it seems
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -97,6 +110,18 @@ class Report:
             f"Report({self.run!r}, {self.split} of {self.dataset!r}: accuracy {self.accuracy:.4f} "
             f"({low:.4f} to {high:.4f}) of {self.pictures:,} pictures)"
         )
+
+    @property
+    def headline(self) -> tuple[str, Look]:
+        """The split that says how good it is, and what it says: the test pictures where they are known."""
+        if self.test is not None:
+            return "test", self.test
+        return self.split, Look(self.pictures, self.accuracy, self.interval)
+
+    @property
+    def choice(self) -> str:
+        """Which epoch was judged, and whether these pictures chose it; "" where that is not known."""
+        return "" if self.epoch is None else self.epoch.describe(self.split)
 
     def to_json(self) -> str:
         """The report as JSON text that `from_json` reads back."""
@@ -241,18 +266,7 @@ def kept_report(run: Run, split: SplitName) -> Report | None:
     None where there are none. It needs neither data nor engine, and is no look.
     """
     kept = run.predictions(split)
-    if kept is None:
-        return None
-    data = run.environment["dataset"]
-    return judge(
-        *kept,
-        tuple(data["class_names"]),
-        split=split,
-        dataset=data["name"],
-        run=run.name,
-        fingerprint=data["fingerprint"],
-        test_looks=sum(look["split"] == "test" for look in run.looks),
-    )
+    return None if kept is None else report_of_run(run, split, *kept)
 
 
 def with_groups(
@@ -351,18 +365,7 @@ def _of_run(run: Run, split: str, dataset: Dataset | None, progress: Progress | 
     split_of_run(run, dataset, split)  # there is no such split: said before anything is done
     if split == "test" and run.predictions("validation") is None:
         _answer(run, "validation", dataset)
-    probabilities, labels = _answer(run, split, dataset)
-    return judge(
-        probabilities,
-        labels,
-        dataset.class_names,
-        split=split,
-        dataset=dataset.name,
-        run=run.name,
-        fingerprint=dataset.fingerprint,
-        test_looks=sum(look["split"] == "test" for look in run.looks),
-        held_out=run.predictions("validation") if split == "test" else None,
-    )
+    return report_of_run(run, split, *_answer(run, split, dataset))
 
 
 def _answer(run: Run, split: str, dataset: Dataset) -> tuple[metrics.Probabilities, metrics.Numbers]:
@@ -377,6 +380,37 @@ def _answer(run: Run, split: str, dataset: Dataset) -> tuple[metrics.Probabiliti
     run.record_look(split, right, len(held))
     run.save_predictions(split, probabilities, held.labels)
     return probabilities, held.labels
+
+
+def report_of_run(
+    run: Run, split: str, probabilities: metrics.Probabilities, labels: metrics.Numbers
+) -> Report:
+    """The report of what a run has answered on a split, with what is known of how its epoch was chosen."""
+    data = run.environment["dataset"]
+    report = judge(
+        probabilities,
+        labels,
+        tuple(data["class_names"]),
+        split=split,
+        dataset=data["name"],
+        run=run.name,
+        fingerprint=data["fingerprint"],
+        test_looks=sum(look["split"] == "test" for look in run.looks),
+        held_out=run.predictions("validation") if split == "test" else None,
+    )
+    epoch = kept_by(run)
+    test = None if split == "test" else _test_look(run)
+    warning = caution(run, epoch, split, len(labels), has_test=data["test"] > 0)
+    return replace(report, epoch=epoch, test=test, caution="" if test else warning)
+
+
+def _test_look(run: Run) -> Look | None:
+    kept = run.predictions("test")
+    if kept is None:
+        return None
+    probabilities, labels = kept
+    right = int(np.sum(probabilities.argmax(axis=1) == labels))
+    return Look(len(labels), right / len(labels), metrics.wilson_interval(right, len(labels)))
 
 
 def _some(names: tuple[str, ...]) -> str:

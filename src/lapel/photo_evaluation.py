@@ -14,6 +14,7 @@ import numpy as np
 from .by_group import Judged, each_group, figures, worst
 from .data import Progress
 from .data.dataset import evenly
+from .decode import source_name
 from .errors import DataError, PictureError
 from .evaluation import Photos, Report, judge
 from .metrics import Probabilities
@@ -22,7 +23,7 @@ from .tag import tag_catalogue
 from .tagger import Tag, Tagger, Untagged
 
 if TYPE_CHECKING:
-    from .report.page import Samples
+    from .report.mistakes import Samples
 
 _UNREAD = 20  # of which the report says why
 
@@ -100,8 +101,10 @@ def write_photo_report(tagger: Tagger, report: Report, answers: Sequence[Answer]
 
     Raises as `write_report` does.
     """
+    from .report.certainty import judge_certainty
     from .report.figures import SHOWN
-    from .report.page import Findings, origin, write_page
+    from .report.findings import Findings, origin
+    from .report.page import write_page
 
     class_names = tagger.card.class_names
     whole = report.photos.all if report.photos else figures("all", judged_of(answers, class_names))
@@ -118,15 +121,21 @@ def write_photo_report(tagger: Tagger, report: Report, answers: Sequence[Answer]
         ("Other things accepted", _percentage(whole.others_accepted)),
         ("Classes told from others, AUROC", "–" if whole.auroc is None else f"{whole.auroc:.3f}"),
     ]
+    known = [one for one in answers if one.known]
+    probabilities = probabilities_of([one.tag for one in known], class_names)
+    labels = np.array([one.number for one in known])
+    scores = np.array([one.tag.score for one in known])
     findings = Findings(
         report.run,
         f"model on {report.dataset}",
         _samples(tagger, [answers[place] for place in evenly(len(answers), SHOWN)]),
         _samples(tagger, wrong[:SHOWN]),
-        [],
-        facts,
-        None,
+        probabilities,
+        labels,
+        lambda places: _samples(tagger, [known[place] for place in places]),
+        judge_certainty(scores, probabilities.argmax(axis=1) == labels),
         origin(tagger.card),
+        facts=facts,
     )
     return write_page(findings, report, folder)
 
@@ -140,7 +149,7 @@ def actual(answer: Answer, class_names: Sequence[str]) -> str:
 
 def _samples(tagger: Tagger, answers: Sequence[Answer]) -> Samples:
     """Photos as the page shows them. They are read again: all of a catalogue would not fit in memory."""
-    from .report.page import Samples
+    from .report.mistakes import Samples
 
     reads = [
         (one, tagger.read(one.labelled.photo.source))
@@ -150,7 +159,8 @@ def _samples(tagger: Tagger, answers: Sequence[Answer]) -> Samples:
     kept = [(one, picture) for one, picture in reads if not isinstance(picture, PictureError)]
     pictures = np.array([picture for _, picture in kept], np.uint8).reshape(-1, *tagger.card.picture.shape)
     names = [actual(one, tagger.card.class_names) for one, _ in kept]
-    return Samples(pictures, names, [one.tag for one, _ in kept])
+    files = [source_name(one.labelled.photo.name) for one, _ in kept]
+    return Samples(pictures, names, [one.tag for one, _ in kept], files)
 
 
 def _percentage(value: float | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .by_group import Judged, grouped, worst
+from .choice import caution_of_folds, kept_by_folds
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .errors import LapelError, RunError
@@ -275,7 +276,7 @@ def judge_study(
             dataset = dataset or study.dataset(progress)
             report = evaluate(run, split=split, dataset=dataset)
         reports.append(report)
-    pooled = _pooled(study, reports[0]) if study.kind == "folds" and split == "validation" else None
+    pooled = _pooled(study, reports) if study.kind == "folds" and split == "validation" else None
     groups = None
     if by is not None:
         dataset = dataset or study.dataset(progress)
@@ -315,9 +316,10 @@ def check_trained(study: Study) -> None:
         )
 
 
-def _pooled(study: Study, one: Report) -> Report:
+def _pooled(study: Study, reports: Sequence[Report]) -> Report:
+    one, epoch = reports[0], kept_by_folds([(report.epoch, report.pictures) for report in reports])
     answers = [answer for run in study.runs if (answer := run.predictions("validation")) is not None]
-    return judge(
+    pooled = judge(
         np.concatenate([probabilities for probabilities, _ in answers]),
         np.concatenate([labels for _, labels in answers]),
         one.class_names,
@@ -327,6 +329,7 @@ def _pooled(study: Study, one: Report) -> Report:
         fingerprint=one.fingerprint,
         test_looks=None,
     )
+    return replace(pooled, epoch=epoch, caution=caution_of_folds(epoch))
 
 
 def _pooled_by(study: Study, pooled: Report, by: str, dataset: Dataset, progress: Progress | None) -> Report:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .choice import kept_epoch, leader
 from .data import load_data
 from .data.dataset import Dataset, Split
 from .engines.learn import FitArguments, begin
@@ -217,7 +218,7 @@ def _go_on(run: Run, fitting: Fitting, held: Split, watches: Sequence[Watch]) ->
                 epoch = fitting.epoch(together.progress)
                 history.append(epoch)
                 timings.append(time.perf_counter() - began)
-                best = _best(recipe, history) is epoch
+                best = kept_epoch(recipe, history) is epoch
                 run.keep(history, timings, fitting.saved() if best else None, fitting.state())
                 together.epoch(epoch, timings[-1], best)
         run.finish(_outcome(recipe, history, timings, held))
@@ -226,7 +227,7 @@ def _go_on(run: Run, fitting: Fitting, held: Split, watches: Sequence[Watch]) ->
 
 def _outcome(recipe: Recipe, history: list[Epoch], timings: list[float], held: Split) -> dict[str, Any]:
     """How the training ended, as `done.json` has it."""
-    best = _best(recipe, history)
+    best = kept_epoch(recipe, history)
     outcome = {
         "epochs": len(history),
         "stopped": "early" if len(history) < recipe.training.epochs else "at the end",
@@ -236,7 +237,7 @@ def _outcome(recipe: Recipe, history: list[Epoch], timings: list[float], held: S
         "seconds": round(sum(timings), 3),
         "finished": now(),
     }
-    most = _leader(history).validation_accuracy
+    most = leader(history).validation_accuracy
     if not beats_chance(most, held.labels):
         outcome["warning"] = (
             f"No epoch was better than chance: {most:.2%} of the validation pictures at best, and who always "
@@ -256,14 +257,5 @@ def _ended(recipe: Recipe, history: list[Epoch]) -> bool:
     if not history:
         return False
     patience = recipe.training.patience
-    tired = bool(patience) and len(history) - _leader(history).number >= patience
+    tired = bool(patience) and len(history) - leader(history).number >= patience
     return len(history) >= recipe.training.epochs or tired
-
-
-def _best(recipe: Recipe, history: list[Epoch]) -> Epoch:
-    return history[-1] if recipe.training.keep == "last" else _leader(history)
-
-
-def _leader(history: list[Epoch]) -> Epoch:
-    # Of equally accurate epochs the first, so that patience is not spent on standing still.
-    return max(history, key=lambda epoch: (epoch.validation_accuracy, -epoch.number))

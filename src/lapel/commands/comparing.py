@@ -69,7 +69,7 @@ def compare(
             _write_differences(listed, comparison, chosen, progress)
     if out:
         from ..files import write_atomic
-        from ..report.figures import compare_curves
+        from ..report.learning_figures import compare_curves
         from ..report.style import png
 
         write_atomic(out, png(compare_curves(comparison.curves)))

@@ -11,7 +11,7 @@ from .tables import Column, print_pairs, print_table
 
 if TYPE_CHECKING:
     from ..by_group import Groups, PhotoFigures
-    from ..evaluation import Photos, Report
+    from ..evaluation import Look, Photos, Report
     from ..study import StudyGroups, StudyReport
 
 
@@ -27,6 +27,8 @@ def print_report(report: Report) -> None:
     pairs = [
         ("accuracy", f"{report.accuracy:.2%}"),
         ("95 % interval", f"{low:.2%} to {high:.2%}"),
+        *([("epoch", report.choice)] if report.choice else []),
+        *([("on the test pictures", _of_test(report.test))] if report.test else []),
         ("balanced accuracy", f"{report.balanced_accuracy:.2%}"),
         *[(f"among the first {k}", f"{share:.2%}") for k, share in report.top_k[:1]],
         ("loss", f"{report.loss:.4f}"),
@@ -49,6 +51,13 @@ def print_report(report: Report) -> None:
     if report.groups:
         _print_groups(report.groups)
     _print_confusions(report)
+    if report.caution:
+        click.echo(f"{report.caution}\n")
+
+
+def _of_test(look: Look) -> str:
+    low, high = look.interval
+    return f"{look.accuracy:.2%} ({low:.2%} to {high:.2%}) of {look.pictures:,}"
 
 
 def _print_groups(groups: Groups) -> None:

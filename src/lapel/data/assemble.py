@@ -34,10 +34,11 @@ def assemble(
     files: tuple[str, ...] | None = None,
     groups: tuple[str, ...] | None = None,
     group: str | None = None,
-    test_files: tuple[str, ...] | None = None,
     test_groups: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Make a Dataset of what was read from `path`.
+
+    `files` are the names of all photos, the training ones first, where they were photos.
 
     Without `class_names`, Fashion-MNIST's where the path says so and the labels fit, else "0", "1", ….
     Raises DataError where pictures and labels do not fit each other, or training does not fit testing.
@@ -55,16 +56,14 @@ def assemble(
         class_names = default_names(path, most + 1)
     return Dataset(
         name=name or _name_of(path),
-        train=Split(*train),
-        test=None if test is None else Split(*test),
+        train=Split(*train, files and files[: len(train[1])]),
+        test=None if test is None else Split(*test, files and files[len(train[1]) :]),
         class_names=class_names,
         source=source or str(path),
         skipped=skipped,
         picture=picture,
-        files=files,
         groups=groups,
         group=group,
-        test_files=test_files,
         test_groups=test_groups,
     )
 

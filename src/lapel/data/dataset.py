@@ -43,11 +43,13 @@ def evenly(total: int, most: int) -> NDArray[np.intp]:
 class Split:
     """Pictures (n, height, width, channels; uint8) and their labels (n; int64).
 
-    Where they are many, the pictures stay in a file, from which places and slices of them are read.
+    Where they are many, the pictures stay in a file, from which places and slices of them are read. Where
+    they were photos, `files` has the name of each.
     """
 
     pictures: Pictures
     labels: Labels
+    files: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -57,7 +59,14 @@ class Split:
 
     def take(self, which: NDArray[np.intp] | slice) -> Split:
         """The pictures at these places, in this order."""
-        return Split(take(self.pictures, which), self.labels[which])
+        return Split(take(self.pictures, which), self.labels[which], self.names(which))
+
+    def names(self, which: NDArray[np.intp] | slice) -> tuple[str, ...] | None:
+        """The names of the photos at these places; None where the pictures were no photos."""
+        if self.files is None:
+            return None
+        places = range(len(self.files))[which] if isinstance(which, slice) else which
+        return tuple(self.files[place] for place in places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +75,9 @@ class Dataset:
 
     `test` is None where a dataset has no test pictures. `source` says in words where the pictures came
     from, `skipped` which files were left out and why, `picture` how photographs became these pictures,
-    `origin` by what name or path `load_data` finds them again, `group` what it was told of groups. Where the
-    pictures were photos, `files` has the name of each training picture and `test_files` of each test picture.
-    Training pictures of one of the `groups` stay together when they are divided; one whose group is "" stands
-    alone. `test_groups` are those of the test pictures.
+    `origin` by what name or path `load_data` finds them again, `group` what it was told of groups. Training
+    pictures of one of the `groups` stay together when they are divided; one whose group is "" stands alone.
+    `test_groups` are those of the test pictures.
     """
 
     name: str
@@ -80,29 +88,32 @@ class Dataset:
     skipped: tuple[Skip, ...] = ()
     picture: PictureSpec | None = None
     origin: str | None = None
-    files: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     group: str | None = None
-    test_files: tuple[str, ...] | None = None
     test_groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for title, split in (("training", self.train), ("test", self.test)):
             if split is not None:
                 _check(self.name, title, split, self.class_names)
-        for title, known in (("names of files", self.files), ("groups", self.groups)):
-            if known is not None and len(known) != len(self.train):
-                raise DataError(f"{self.name}: {len(known)} {title} for {len(self.train)} training pictures.")
-        tests = 0 if self.test is None else len(self.test)
-        for title, known in (("names of files", self.test_files), ("groups", self.test_groups)):
-            if known is not None and len(known) != tests:
-                raise DataError(f"{self.name}: {len(known)} {title} for {tests} test pictures.")
+        for title, groups, split in (
+            ("training", self.groups, self.train),
+            ("test", self.test_groups, self.test),
+        ):
+            count = 0 if split is None else len(split)
+            if groups is not None and len(groups) != count:
+                raise DataError(f"{self.name}: {len(groups)} groups for {count} {title} pictures.")
 
     def __repr__(self) -> str:
         test = 0 if self.test is None else len(self.test)
         return (
             f"Dataset({self.name!r}, {len(self.train)} train, {test} test, {len(self.class_names)} classes)"
         )
+
+    @property
+    def files(self) -> tuple[str, ...] | None:
+        """The name of each training picture's photo; None where they were no photos."""
+        return self.train.files
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -133,7 +144,9 @@ class Dataset:
 
     def names_of(self, split: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
         """Names and groups of the test pictures, or of the training ones; None where there are none."""
-        return (self.test_files, self.test_groups) if split == "test" else (self.files, self.groups)
+        if split == "test":
+            return None if self.test is None else self.test.files, self.test_groups
+        return self.files, self.groups
 
     def split(
         self, fraction: float = 0.1, seed: int = 0, fold: tuple[int, int] | None = None
@@ -169,6 +182,8 @@ def _check(name: str, title: str, split: Split, class_names: tuple[str, ...]) ->
         )
     if len(pictures) != len(labels):
         raise DataError(f"{name}: {len(pictures)} {title} pictures but {len(labels)} labels.")
+    if split.files is not None and len(split.files) != len(labels):
+        raise DataError(f"{name}: {len(split.files)} names of files for {len(labels)} {title} pictures.")
     if len(labels) == 0:
         raise DataError(f"{name}: no {title} pictures.")
     if labels.min() < 0 or labels.max() >= len(class_names):

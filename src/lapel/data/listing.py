@@ -94,10 +94,9 @@ def read_photos(listing: Listing, how: Photos, progress: Progress | None) -> Dat
         listing.class_names,
         skipped=skipped,
         picture=how.spec,
-        files=tuple(listing.names[place] for place in own),
+        files=tuple(listing.names[place] for place in places.tolist()),
         groups=None if groups is None else tuple(groups[place] for place in own),
         group=how.group,
-        test_files=tuple(listing.names[place] for place in tests) if len(tests) else None,
         test_groups=tuple(groups[place] for place in tests) if groups is not None and len(tests) else None,
     )
 

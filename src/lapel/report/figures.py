@@ -1,4 +1,7 @@
-"""Every figure of Lapel. Each function draws one and gives it back; `style.png` and `style.svg` write it."""
+"""Figures of pictures and of mistakes. Each function draws one and gives it back.
+
+`style.png` and `style.svg` write what these and the files beside this one have drawn.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,13 @@ from numpy.typing import NDArray
 from .. import metrics
 from ..tagger import Tag
 from ..wording import percent
-from .style import INK, LINE, LINES, MUTED, PAPER, RIGHT, WRONG, drawing, plain
+from .style import INK, LINE, MUTED, PAPER, RIGHT, WRONG, drawing, plain
 from .tiles import Tile, mosaic, show
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..data.dataset import Dataset, Labels, Pictures
-    from ..engines.protocol import Epoch
     from ..evaluation import Report
 
 SHOWN = 24  # pictures in a figure of samples
@@ -27,67 +28,22 @@ _WORDS = 20  # classes up to which the cells of a confusion matrix carry figures
 
 
 @drawing()
-def accuracy_curves(history: Sequence[Epoch]) -> Figure:
-    """Accuracy over the epochs, for the training and the validation pictures."""
-    figure, axes = _chart("Accuracy, %")
-    _pair(
-        axes,
-        [100 * one.accuracy for one in history],
-        [100 * one.validation_accuracy for one in history],
-        "{:.1f}",
-    )
-    return figure
+def confusion(report: Report, normalised: bool = False, order: Sequence[int] | None = None) -> Figure:
+    """The confusion matrix, in counts or in per cent of each row; mistakes in a hue of their own.
 
-
-@drawing()
-def loss_curves(history: Sequence[Epoch]) -> Figure:
-    """Loss over the epochs, for the training and the validation pictures."""
-    figure, axes = _chart("Loss")
-    _pair(axes, [one.loss for one in history], [one.validation_loss for one in history], "{:.3f}")
-    return figure
-
-
-@drawing()
-def compare_curves(runs: Sequence[tuple[str, Sequence[Epoch]]]) -> Figure:
-    """Validation accuracy and loss over the epochs, a line for each (name, history)."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    rows = -(-len(runs) // 3)
-    figure = Figure(figsize=(10, 3.7 + 0.25 * rows), layout="constrained")
-    panels = figure.subplots(1, 2)
-    for place, (name, history) in enumerate(runs):
-        epochs = range(1, len(history) + 1)
-        line = {
-            "color": LINES[place % len(LINES)],
-            "linestyle": ("-", "--", ":")[place // len(LINES) % 3],
-            "marker": "o",
-            "markersize": 4 if len(history) < 30 else 0,
-            "label": plain(name, 40),
-        }
-        panels[0].plot(epochs, [100 * one.validation_accuracy for one in history], **line)
-        panels[1].plot(epochs, [one.validation_loss for one in history], **line)
-    for axes, title in zip(panels, ("Validation accuracy, %", "Validation loss"), strict=True):
-        axes.set_title(title)
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
-
-
-@drawing()
-def confusion(report: Report, normalised: bool = False) -> Figure:
-    """The confusion matrix, in counts or in per cent of each row; mistakes in a hue of their own."""
+    The classes come in this `order` of their numbers, or as they are given.
+    """
     from matplotlib.figure import Figure
 
-    counts = np.array(report.confusion)
+    places = list(range(len(report.class_names)) if order is None else order)
+    counts = np.array(report.confusion)[np.ix_(places, places)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = len(counts)
     side = min(12.0, 3.2 + 0.42 * classes)
     figure = Figure(figsize=(side + 0.4, side), layout="constrained")
     axes = figure.subplots()
     axes.imshow(_shades(shares))
-    names = [plain(name, 16) for name in report.class_names]
+    names = [plain(report.class_names[place], 16) for place in places]
     if classes <= 60:
         axes.set_xticks(range(classes), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(classes), names)
@@ -201,49 +157,6 @@ def tag_figure(picture: NDArray[np.uint8], answers: Sequence[tuple[str, float]],
     if doubt:
         figure.suptitle(plain(doubt, 70), color=WRONG)
     return figure
-
-
-def _chart(title: str) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(5.4, 3.1))
-    axes = figure.add_axes((0.085, 0.17, 0.66, 0.68))
-    axes.set_title(title)
-    axes.set_xlabel("epoch", loc="right")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    return figure, axes
-
-
-def _pair(axes: Axes, train: list[float], validation: list[float], form: str) -> None:
-    """Draw both lines, each named at its end, where a reader looks for it."""
-    epochs = range(1, len(train) + 1)
-    dots: dict[str, Any] = {"marker": "o", "markersize": 4.5} if len(train) < 30 else {}
-    axes.plot(epochs, train, color=MUTED, linestyle=(0, (4, 2)), linewidth=1.6, **dots)
-    axes.plot(epochs, validation, color=RIGHT, **dots)
-    if not train:
-        return
-    axes.margins(x=0.03, y=0.12)
-    low, high = axes.get_ylim()
-    least = 0.15 * (high - low)  # nearer than that and the two names would overlap
-    middle = (train[-1] + validation[-1]) / 2
-    apart = max(abs(train[-1] - validation[-1]), least) / 2
-    upper = 1 if train[-1] >= validation[-1] else -1
-    for name, value, side, hue in (
-        ("train", train[-1], upper, MUTED),
-        ("validation", validation[-1], -upper, RIGHT),
-    ):
-        axes.annotate(
-            f"{name} {form.format(value)}",
-            (epochs[-1], middle + side * apart),
-            xytext=(10, 0),
-            textcoords="offset points",
-            va="center",
-            color=hue,
-            fontweight="bold",
-            annotation_clip=False,
-        )
 
 
 def _shades(shares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MissingExtra
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK = "#17212b"
@@ -26,7 +27,9 @@ LINES = ("#0b63a5", "#c2490a", "#00876c", "#a3508a", "#b98000", "#3f9bd6", "#172
 
 # The page gives these colours its own values, light or dark.
 _ROLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper", RIGHT: "right", WRONG: "wrong"}
+_ROLES |= {hue: f"line-{number}" for number, hue in enumerate(LINES, start=1) if hue not in _ROLES}
 _DPI = 150
+PANEL = (5.4, 4.1)  # inches
 
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": PAPER,
@@ -83,6 +86,16 @@ def drawing() -> Iterator[None]:
         yield
 
 
+def panel(title: str) -> tuple[Figure, Axes]:
+    """An empty figure of the usual size, laid out by hand: measuring words takes longer than drawing."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=PANEL)
+    axes = figure.add_axes((0.085, 0.13, 0.885, 0.77))
+    axes.set_title(title)
+    return figure, axes
+
+
 def plain(text: str, longest: int = 24) -> str:
     """`text` on one line, without what no font can show, and cut to `longest` characters."""
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
@@ -114,4 +127,5 @@ def _render(figure: Figure, form: str, metadata: dict[str, None], **how: Any) ->
     with drawing():
         file = io.BytesIO()
         figure.savefig(file, format=form, metadata=metadata, **how)
+        figure.set_layout_engine("none")  # it is laid out now, and stays so in its other form
         return file.getvalue()

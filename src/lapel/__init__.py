@@ -24,9 +24,11 @@ _HOMES = {
     "Tag": "tagger",
     "Tagger": "tagger",
     "Untagged": "tagger",
+    "audit": "auditing.audit",
     "compare": "comparison",
     "evaluate": "evaluation",
     "evaluate_photos": "photo_evaluation",
+    "explain": "explaining.explain",
     "export": "exporting",
     "import_model": "importing",
     "list_runs": "runs",
@@ -50,9 +52,11 @@ __all__ = [
     "Tag",
     "Tagger",
     "Untagged",
+    "audit",
     "compare",
     "evaluate",
     "evaluate_photos",
+    "explain",
     "export",
     "import_model",
     "list_runs",
@@ -68,12 +72,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .auditing.audit import audit
     from .card import Card
     from .comparison import compare
     from .data import load_data, save_data
     from .data.dataset import Dataset
     from .errors import LapelError
     from .evaluation import evaluate
+    from .explaining.explain import explain
     from .exporting import export
     from .importing import import_model
     from .photo_evaluation import evaluate_photos

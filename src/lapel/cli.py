@@ -23,6 +23,8 @@ _VERBS = {
     "runs": "runs:runs",
     "evaluate": "evaluation:evaluate",
     "compare": "evaluation:compare",
+    "audit": "audit:audit",
+    "explain": "explain:explain",
     "export": "exporting:export",
     "tag": "tag:tag",
     "serve": "serve:serve",

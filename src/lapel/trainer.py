@@ -9,6 +9,7 @@ from typing import Any
 
 from .data import load_data
 from .data.dataset import Dataset, Split
+from .data.findings import read_doubtful
 from .engines.learn import FitArguments, begin
 from .engines.load import load_engine
 from .engines.protocol import Fitting, Weights
@@ -43,6 +44,7 @@ def train(
     start: str | Path | Run | None = None,
     picture: PictureSpec | None = None,
     fold: tuple[int, int] | None = None,
+    drop_doubtful: str | Path | None = None,
     path: str | Path | None = None,
     watches: Sequence[Watch] = (),
 ) -> Run:
@@ -59,6 +61,9 @@ def train(
     With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
     others. The run's environment says which. Without it the recipe's own `start` counts.
+
+    With `drop_doubtful` (the folder of an audit, or its audit.csv) the run does not learn from pictures whose
+    label that doubts; it is validated and tested on them all the same.
 
     Photographs, where `dataset` is a path, become what `picture` says, else what the recipe says, else what
     suits them; ready pictures stay as they are.
@@ -84,7 +89,8 @@ def train(
     else:
         pictures, _ = load_for(recipe, dataset)
     builder = load_engine(engine, backend)
-    learned, held = pictures.split(recipe.training.validation, seed, fold)
+    left_out = None if drop_doubtful is None else read_doubtful(Path(drop_doubtful), pictures)
+    learned, held = pictures.split(recipe.training.validation, seed, fold, left_out)
     start = start or recipe.start or None
     if start is None and recipe.training.learn != "all":
         raise RecipeError(
@@ -121,6 +127,13 @@ def train(
         facts["start"] = started
     if fold is not None:
         facts["fold"] = list(fold)
+    if left_out is not None:
+        facts["left_out"] = {
+            "by": str(drop_doubtful),
+            "count": len(pictures.train) - len(held) - len(learned),
+            "pictures": " ".join(map(str, left_out)),  # those that are validated on among them
+        }
+        facts["dataset"]["train"] = len(learned)
     run = new_run(recipe, facts, Path(path) if path else None)
     return _go_on(run, fitting, held, watches)
 
@@ -146,7 +159,7 @@ def resume(
     dataset = dataset_of(run) if dataset is None else same_data(run, dataset)
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
     seed = facts["seed"]
-    learned, held = dataset.split(recipe.training.validation, seed, run.fold)
+    learned, held = dataset.split(recipe.training.validation, seed, run.fold, run.left_out)
     arguments = FitArguments(
         *(builder, recipe, dataset.shape, len(dataset.class_names), learned, held, seed),
         device=facts["device"],

@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     help="Train once for each fold, held out in turn: a study, for few pictures.",
 )
 @click.option("--resume", metavar="RUN|STUDY", help="Go on with a run or a study that was stopped.")
+@click.option(
+    "--drop-doubtful",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="AUDIT",
+    help="Do not learn from what `lapel audit` doubts: its folder, or its audit.csv.",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Of the CPU  [default: 1 or all, timed]")
 @click.option(
     "--watch",
@@ -80,6 +86,7 @@ def train(
     path: Path | None,
     folds: int | None,
     resume: str | None,
+    drop_doubtful: Path | None,
     threads: int | None,
     names: tuple[str, ...],
     tensorboard: bool,
@@ -143,6 +150,8 @@ def train(
         "threads": threads,
         "start": start,
     }
+    if drop_doubtful is not None:
+        how["drop_doubtful"] = str(drop_doubtful)
     try:
         if chosen is not None and folds is not None:
             study = begin_study(chosen, pictures, folds, seed=seed, path=path, **how)
@@ -187,6 +196,7 @@ def _refuse_with_resume() -> None:
         "path",
         "group",
         "folds",
+        "drop_doubtful",
     )
     for name in fixed:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:

@@ -19,14 +19,11 @@ from ..errors import RecipeError
 from ..layers.shape import Flatten
 from ..recipes.plan import Step, plan
 from ..recipes.schema import Augmentation, Normalise, Recipe
-from ..runtime import onnx_runtime
 from ..training.objective import Objective
 from ..training.watch import Epoch, Prepare, Progress
-from .onnx import features_onnx
+from .features import features_by
 from .protocol import Engine, Fitting, Shape, Weights
 from .weights import moved_name
-
-_AT_ONCE = 16  # pictures of which features are computed together
 
 
 @dataclass(frozen=True)
@@ -257,17 +254,14 @@ def _features(arguments: FitArguments, place: int, weights: Weights, prepare: Pr
     if arguments.recipe.augmentation.flip:
         views.append(train.pictures[:, :, ::-1])
     count, done = len(train) * len(views) + len(validation), 0
-    graph = features_onnx(arguments.recipe, weights, shape, arguments.classes, place + 1)
-    # ONNX Runtime takes a third of the engines' own time for it, and gives the same to all of them.
-    session = onnx_runtime().InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    compute = features_by(arguments.recipe, weights, shape, arguments.classes, place + 1)
 
     def features(pictures: Pictures) -> Pictures:
         nonlocal done
         parts = []
-        for start in range(0, len(pictures), _AT_ONCE):
-            some = np.ascontiguousarray(pictures[start : start + _AT_ONCE])
-            parts.append(session.run(["features"], {"pictures": some})[0])
-            done += len(some)
+        for part in compute(pictures):
+            parts.append(part)
+            done += len(part)
             prepare("features", done, count)
         # Engines take what is no whole number for shares of white, and leave it as it is.
         return cast(Pictures, np.concatenate(parts)[:, None, None])

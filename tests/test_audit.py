@@ -110,7 +110,7 @@ def test_overlaps_are_those_of_scikit_learn() -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 300)
-    probabilities = random.dirichlet(np.ones(3), 300) + np.eye(3)[labels]
+    probabilities = random.dirichlet(np.ones(3), 300) + np.eye(3)[labels] * 0.3
     probabilities = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
     matrix = metrics.confusion_matrix(labels, probabilities.argmax(axis=1))
     found = find_overlaps(labels, probabilities, ("a", "b", "c"), 3)

@@ -3,8 +3,8 @@
 python benchmarks/planted.py [PICTURES] [--train SEEDS]
 
 Fashion-MNIST's training pictures (all, or PICTURES of them, drawn by seed 0), of which 2 % get a wrong label
-at random. With --train, `cnn` learns with and without what is doubtful, and is validated on the labels as they
-were.
+at random. With --train, `cnn` learns with and without what is doubtful, and is validated on the labels as
+they were.
 """
 
 from __future__ import annotations

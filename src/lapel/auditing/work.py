@@ -67,8 +67,8 @@ class Work:
         path = self.folder / _PARTS / f"{name}.npz"
         if path.exists():
             try:
-                with file_errors(path), np.load(path, allow_pickle=False) as file:
-                    return dict(file)
+                with file_errors(path), path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                    return dict(kept)
             except (ValueError, EOFError, zipfile.BadZipFile) as error:
                 raise LapelError(f"{path}: not whole.", "Delete it; it is computed again.") from error
         arrays = make()

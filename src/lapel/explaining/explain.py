@@ -17,7 +17,9 @@ from ..heat import Heat, ground_of
 from ..picture import Picture
 from ..runs import Run
 from ..tagger import Tagger, source_label
+from ..wording import percent
 from .curves import Judgement, judge_heat
+from .figure import explanation_figure
 from .gradients import heat_of
 from .subject import METHODS, OCCLUSION, Subject
 
@@ -53,9 +55,13 @@ class Explanation:
 
     def figure(self) -> Figure:
         """The picture, the heat over it, and the nearest training pictures. Raises MissingExtra."""
-        from .figure import explanation_figure
-
-        return explanation_figure(self)
+        return explanation_figure(
+            self.picture,
+            self.heat,
+            (self.label, percent(self.share)),
+            (self.method, f"hottest covered: {-self.fall:+.0%}"),
+            self.nearest,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without the pictures."""

@@ -19,8 +19,8 @@ from lapel.data.dataset import Dataset
 from lapel.engines.load import load_engine
 from lapel.engines.weights import draw
 from lapel.errors import LapelError, MissingExtra, ModelError, RecipeError
-from lapel.explain import heat_map
 from lapel.exporting import export
+from lapel.heat import heat_map
 from lapel.layers.backbone import Backbone
 from lapel.layers.layer import KerasSettings
 from lapel.recipes.load import parse

@@ -74,6 +74,8 @@ def on_small_data(words: list[str], folder: Path) -> list[str]:
         ]  # fmt: skip
     if words[:2] in (["data", "show"], ["data", "check"]):
         return [*words[:2], "blobs.npz"]
+    if words[0] == "audit":
+        return ["audit", "blobs.npz", *words[2:]]
     if words[0] == "import" and "--recipe" in words:
         return ["import", words[1], "--recipe", "small.toml", "--data", "blobs.npz"]
     if words[0] == "import":

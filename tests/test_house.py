@@ -18,7 +18,7 @@ SOURCE = ROOT / "src" / "lapel"
 
 README = ROOT / "README.md"
 # Serving meets training only at the model file.
-WITHOUT_TRAINING = ("tagger.py", "explain.py", "teaching/", "tag/", "serve/")
+WITHOUT_TRAINING = ("tagger.py", "heat.py", "teaching/", "tag/", "serve/")
 TRAINING = ("data/", "recipes/", "layers/", "engines/", "training/", "runs.py", "trainer.py", "evaluation.py")
 
 
@@ -162,7 +162,7 @@ def run_python(code: str) -> str:
 
 
 def test_importing_the_tagger_loads_no_engine_and_no_figures() -> None:
-    loaded = run_python("import sys, lapel.tagger, lapel.tag, lapel.explain; print(*sys.modules)").split()
+    loaded = run_python("import sys, lapel.tagger, lapel.tag, lapel.heat; print(*sys.modules)").split()
     assert not HEAVY & set(loaded)
 
 
@@ -199,10 +199,12 @@ def test_the_public_names() -> None:
         "Tag",
         "Tagger",
         "Untagged",
+        "audit",
         "begin_study",
         "compare",
         "evaluate",
         "evaluate_photos",
+        "explain",
         "export",
         "import_model",
         "judge_study",

@@ -22,7 +22,7 @@ from lapel.card import KEY, Card
 from lapel.data.synthetic.draw import draw
 from lapel.engines.onnx import to_onnx
 from lapel.errors import LapelError, MissingExtra, ModelError
-from lapel.explain import heat_map
+from lapel.heat import heat_map
 from lapel.picture import PictureSpec
 from lapel.recipes.load import parse
 from lapel.teaching.head import fit_head, learn

@@ -25,10 +25,12 @@ _HOMES = {
     "Tag": "tagger",
     "Tagger": "tagger",
     "Untagged": "tagger",
+    "audit": "auditing.audit",
     "begin_study": "study",
     "compare": "comparison",
     "evaluate": "evaluation",
     "evaluate_photos": "photo_evaluation",
+    "explain": "explaining.explain",
     "export": "exporting",
     "import_model": "importing",
     "judge_study": "study",
@@ -58,10 +60,12 @@ __all__ = [
     "Tag",
     "Tagger",
     "Untagged",
+    "audit",
     "begin_study",
     "compare",
     "evaluate",
     "evaluate_photos",
+    "explain",
     "export",
     "import_model",
     "judge_study",
@@ -82,12 +86,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .auditing.audit import audit
     from .card import Card
     from .comparison import compare
     from .data import load_data, save_data
     from .data.dataset import Dataset
     from .errors import LapelError
     from .evaluation import evaluate
+    from .explaining.explain import explain
     from .exporting import export
     from .importing import import_model
     from .photo_evaluation import evaluate_photos

@@ -24,6 +24,8 @@ _VERBS = {
     "evaluate": "evaluation:evaluate",
     "compare": "comparing:compare",
     "report": "pages:report",
+    "audit": "audit:audit",
+    "explain": "explain:explain",
     "export": "exporting:export",
     "tag": "tag:tag",
     "serve": "serve:serve",

@@ -77,6 +77,12 @@ class Run:
         return None if fold is None else (int(fold[0]), int(fold[1]))
 
     @property
+    def left_out(self) -> NDArray[np.intp] | None:
+        """The places of the training pictures that the run did not learn from, since they were doubtful."""
+        left_out = self.environment.get("left_out")
+        return None if left_out is None else np.array(left_out["pictures"].split(), np.intp)
+
+    @property
     def history(self) -> list[Epoch]:
         """What every epoch came to, the first first."""
         return [Epoch(**line) for line in self._lines(_HISTORY)]

@@ -47,6 +47,11 @@ def held_by(run: Run) -> str:
     return f"seed {run.split_seed}, share {run.recipe.training.validation:g}"
 
 
+def learned_by(run: Run, dataset: Dataset) -> Split:
+    """The pictures that a run has learned from."""
+    return dataset.split(run.recipe.training.validation, run.environment["seed"], run.fold, run.left_out)[0]
+
+
 def dataset_of_model(tagger: Tagger, progress: Progress | None = None) -> Dataset:
     """The dataset that a model's card names, where Lapel knows it by that name; else Fashion-MNIST."""
     named = tagger.card.made.get("dataset")

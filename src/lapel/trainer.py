@@ -10,6 +10,7 @@ from typing import Any
 from .choice import kept_epoch, leader
 from .data import load_data
 from .data.dataset import Dataset, Split
+from .data.findings import read_doubtful
 from .engines.learn import FitArguments, begin
 from .engines.load import load_engine
 from .engines.protocol import Fitting, Weights
@@ -45,6 +46,7 @@ def train(
     start: str | Path | Run | None = None,
     picture: PictureSpec | None = None,
     fold: tuple[int, int] | None = None,
+    drop_doubtful: str | Path | None = None,
     path: str | Path | None = None,
     watches: Sequence[Watch] = (),
 ) -> Run:
@@ -62,6 +64,9 @@ def train(
     With `start` (a run, a model, or a pretrained network by its name) the weights whose names and shapes are
     those of the recipe's network are taken from there; the last layer is drawn anew where the classes are
     others. The run's environment says which. Without it the recipe's own `start` counts.
+
+    With `drop_doubtful` (the folder of an audit, or its audit.csv) the run does not learn from pictures whose
+    label that doubts; it is validated and tested on them all the same.
 
     Photographs, where `dataset` is a path, become what `picture` says, else what the recipe says, else what
     suits them; ready pictures stay as they are.
@@ -87,8 +92,9 @@ def train(
     else:
         pictures, _ = load_for(recipe, dataset)
     builder = load_engine(engine, backend)
+    left_out = None if drop_doubtful is None else read_doubtful(Path(drop_doubtful), pictures)
     split_seed = seed if split_seed is None else split_seed
-    learned, held = pictures.split(recipe.training.validation, split_seed, fold)
+    learned, held = pictures.split(recipe.training.validation, split_seed, fold, left_out)
     start = start or recipe.start or None
     if start is None and recipe.training.learn != "all":
         raise RecipeError(
@@ -126,6 +132,13 @@ def train(
         facts["start"] = started
     if fold is not None:
         facts["fold"] = list(fold)
+    if left_out is not None:
+        facts["left_out"] = {
+            "by": str(drop_doubtful),
+            "count": len(pictures.train) - len(held) - len(learned),
+            "pictures": " ".join(map(str, left_out)),  # those that are validated on among them
+        }
+        facts["dataset"]["train"] = len(learned)
     run = new_run(recipe, facts, Path(path) if path else None)
     return _go_on(run, fitting, held, watches)
 
@@ -150,7 +163,7 @@ def resume(
     _same_objective(run, facts.get("objective"), objective)
     dataset = dataset_of(run) if dataset is None else same_data(run, dataset)
     builder = load_engine(facts["engine"]["name"], facts["engine"].get("backend"))
-    learned, held = dataset.split(recipe.training.validation, run.split_seed, run.fold)
+    learned, held = dataset.split(recipe.training.validation, run.split_seed, run.fold, run.left_out)
     arguments = FitArguments(
         *(builder, recipe, dataset.shape, len(dataset.class_names), learned, held, facts["seed"]),
         device=facts["device"],

@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     "which: 3,7,11.",
 )
 @click.option("--resume", metavar="RUN|STUDY", help="Go on with a run or a study that was stopped.")
+@click.option(
+    "--drop-doubtful",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="AUDIT",
+    help="Do not learn from what `lapel audit` doubts: its folder, or its audit.csv.",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Of the CPU  [default: 1 or all, timed]")
 @click.option(
     "--watch",
@@ -89,6 +95,7 @@ def train(
     folds: int | None,
     seeds: int | tuple[int, ...] | None,
     resume: str | None,
+    drop_doubtful: Path | None,
     threads: int | None,
     names: tuple[str, ...],
     tensorboard: bool,
@@ -157,6 +164,8 @@ def train(
         "threads": threads,
         "start": start,
     }
+    if drop_doubtful is not None:
+        how["drop_doubtful"] = str(drop_doubtful)
     try:
         if chosen is not None and (folds or seeds):
             study = begin_study(chosen, pictures, seeds=seeds, folds=folds, seed=seed, path=path, **how)
@@ -200,6 +209,7 @@ def _refuse_with_resume() -> None:
         "group",
         "folds",
         "seeds",
+        "drop_doubtful",
     )
     for name in fixed:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:

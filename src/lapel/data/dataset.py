@@ -149,20 +149,39 @@ class Dataset:
         return self.files, self.groups
 
     def split(
-        self, fraction: float = 0.1, seed: int = 0, fold: tuple[int, int] | None = None
+        self,
+        fraction: float = 0.1,
+        seed: int = 0,
+        fold: tuple[int, int] | None = None,
+        left_out: NDArray[np.intp] | None = None,
     ) -> tuple[Split, Split]:
         """Divide the training pictures into (train, validation), class by class.
 
         Every class gives the same share (at least one picture) to validation, so both parts keep the
         class balance; where there are groups, each is on one side, and the shares are as near as that
         allows. The same seed gives the same parts. With `fold`, such as (2, 5), validation is not this
-        `fraction` but the second of five folds, in which together every picture stands once.
+        `fraction` but the second of five folds, in which together every picture stands once. The training
+        pictures at the places `left_out` are not in the first part; the second has them all the same.
 
         Raises DataError where a class has too few pictures or groups to give one away, or `fraction` is not
         between 0 and 1.
         """
         held = self.held(fraction, seed, fold)
-        return self.train.take(np.flatnonzero(~held)), self.train.take(np.flatnonzero(held))
+        learned = ~held
+        if left_out is not None:
+            learned[left_out] = False
+            self._refuse_empty(learned)
+        return self.train.take(np.flatnonzero(learned)), self.train.take(np.flatnonzero(held))
+
+    def _refuse_empty(self, learned: NDArray[np.bool_]) -> None:
+        """Raise DataError where a class has nothing left to learn from."""
+        counts = np.bincount(self.train.labels[learned], minlength=len(self.class_names))
+        if not counts.all():
+            name = self.class_names[int(counts.argmin())]
+            raise DataError(
+                f"{self.name}: without what is left out, class {name!r} has no picture to learn from.",
+                "Look at the audit's page first, or leave --drop-doubtful out.",
+            )
 
     def held(self, fraction: float, seed: int, fold: tuple[int, int] | None = None) -> NDArray[np.bool_]:
         """Which training pictures `split` puts into validation."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Split
+from ..data.dataset import Pictures, Split
 from ..errors import RecipeError
 from ..layers.shape import Flatten
 from ..recipes.plan import Step, plan
@@ -22,7 +22,6 @@ from ..recipes.schema import Augmentation, Normalise, Recipe
 from ..training.objective import Objective
 from ..training.watch import Epoch, Prepare, Progress
 from .features import FeatureMaker
-from .onnx import features_onnx
 from .protocol import Engine, Fitting, Shape, Weights
 from .weights import moved_name
 
@@ -254,11 +253,24 @@ def _features(arguments: FitArguments, place: int, weights: Weights, prepare: Pr
     views = [train.pictures]
     if arguments.recipe.augmentation.flip:
         views.append(train.pictures[:, :, ::-1])
-    graph = features_onnx(arguments.recipe, weights, arguments.shape, arguments.classes, place + 1)
-    count = len(train) * len(views) + len(validation)
-    with FeatureMaker(graph.SerializeToString(), count, prepare) as made:
-        learned = np.concatenate([made.features(view) for view in views])
-        validated = made.features(validation.pictures)
+    count, done = len(train) * len(views) + len(validation), 0
+    compute = FeatureMaker(
+        arguments.recipe, weights, arguments.shape, arguments.classes, place + 1, kept=True
+    )
+
+    def features(pictures: Pictures) -> Pictures:
+        nonlocal done
+        parts = []
+        for part in compute(pictures):
+            parts.append(part)
+            done += len(part)
+            prepare("features", done, count)
+        # Engines take what is no whole number for shares of white, and leave it as it is.
+        return cast(Pictures, np.concatenate(parts)[:, None, None])
+
+    with compute:
+        learned = np.concatenate([features(view) for view in views])
+        validated = features(validation.pictures)
     return Split(learned, np.tile(train.labels, len(views))), Split(validated, validation.labels)
 
 

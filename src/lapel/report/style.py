@@ -107,6 +107,11 @@ def png(figure: Figure) -> bytes:
     return _render(figure, "png", {"Software": None}, dpi=_DPI)
 
 
+def svg_file(figure: Figure) -> bytes:
+    """The figure as an SVG file of its own."""
+    return _render(figure, "svg", dict.fromkeys(("Creator", "Date", "Format", "Type")))
+
+
 def svg(figure: Figure, name: str) -> str:
     """The figure as an SVG element for a page, whose colours it takes; `name` keeps its marks apart."""
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))

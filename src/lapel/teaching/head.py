@@ -49,20 +49,23 @@ class Learned:
     folds: int
 
 
-def learn(features: NDArray[np.floating[Any]], labels: Labels) -> Learned:
+def learn(
+    features: NDArray[np.floating[Any]], labels: Labels, places: NDArray[np.intp] | None = None
+) -> Learned:
     """Choose a penalty by cross-validation and fit a head with it.
 
     `features` are (views, n, width), `labels` (n), from 0 on, two of each at least. The views of a photo lie
     in the same fold, and so do neighbours of a class: photos of one burst are much alike, and would vouch
-    for each other.
+    for each other. `places` (n) are other folds, from 0 on.
     """
     views, count, width = features.shape
     rows = features.reshape(views * count, width).astype(np.float64)
     mean, spread = rows.mean(axis=0), rows.std(axis=0)
     spread[spread < 1e-6 * max(1.0, float(spread.max()))] = np.inf  # what is always the same says nothing
     scaled = (rows - mean) / spread
-    folds = min(_MOST_FOLDS, int(np.bincount(labels).min()))
-    places = _folds(labels, folds)
+    if places is None:
+        places = _folds(labels, min(_MOST_FOLDS, int(np.bincount(labels).min())))
+    folds = int(places.max()) + 1
     best: tuple[float, float, float, Floats] | None = None
     starts: list[Floats | None] = [None] * folds
     for penalty in _PENALTIES:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...encode import image_uri, to_image
 from ...errors import PictureError
-from ...explain import heat_map, overlay
+from ...heat import heat_map, overlay
 from ...tagger import Tag, Tagger, discount_rejects
 from ..http.messages import HttpError, Request, Response, json_response
 from ..inference.batcher import MAX_PHOTOS, Batcher, Prediction

@@ -59,9 +59,7 @@ def heat_map(ask: Ask, picture: NDArray[np.uint8], label: int) -> HeatMap:
     """
     height, width = picture.shape[:2]
     covers = np.stack([_covers(height, width, size) for size in _SIZES])
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    ground = np.sort(border, axis=0)[len(border) // 2]
-    change = ground.astype(np.float32) - picture
+    change = ground_of(picture).astype(np.float32) - picture
     asked = np.empty((1 + _PLACES**2 * len(_SIZES), *picture.shape), np.uint8)
     asked[0] = picture
     for covered, cover in zip(asked[1:], covers.reshape(-1, height, width, 1), strict=True):
@@ -74,6 +72,13 @@ def heat_map(ask: Ask, picture: NDArray[np.uint8], label: int) -> HeatMap:
     heat: Heat = np.maximum(spread.mean(axis=0), 0)
     hottest = heat.max()
     return HeatMap(heat / hottest if fall >= _LEAST and hottest > 0 else np.zeros_like(heat), fall)
+
+
+def ground_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The colour (channels) of the ground of a picture: the median of its border."""
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    ground: NDArray[np.uint8] = np.sort(border, axis=0)[len(border) // 2]
+    return ground
 
 
 def overlay(heat: Heat) -> NDArray[np.uint8]:

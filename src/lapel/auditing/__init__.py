@@ -1,0 +1,1 @@
+"""Looking a dataset over with the help of networks: doubtful labels, pictures that went wrong, copies."""

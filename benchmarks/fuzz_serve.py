@@ -2,12 +2,13 @@
 
     python benchmarks/fuzz_serve.py [--count 50000] [--seed 0] [--model fashion-mnist] [--keep FOLDER]
 
-Requests to /tag and under /v2 are drawn whole and then broken: pictures as benchmarks/fuzz.py breaks them,
-JSON by its parts and by its bytes, sizes, shapes and lengths that lie, forms, heads, chunks, packed bodies;
-some go out several at a time, some end early. Each must be answered within ten seconds, by no 5xx but 503
-and 504 (501 and 505 where the head is at fault), an error with words. Now and then a whole request must be
-answered as ever, and at the end the server must hold about as much memory as halfway. What is not so is kept
-in a file of its own, and the exit status is 1. The same seed sends the same requests.
+Requests to /tag, /search, /match and under /v2 are drawn whole and then broken: pictures as
+benchmarks/fuzz.py breaks them, JSON by its parts and by its bytes, sizes, shapes and lengths that lie,
+forms, heads, chunks, packed bodies; some go out several at a time, some end early. Each must be answered
+within ten seconds, by no 5xx but 503 and 504 (501 and 505 where the head is at fault), an error with
+words. Now and then a whole request must be answered as ever, and at the end the server must hold about as
+much memory as halfway. What is not so is kept in a file of its own, and the exit status is 1. The same
+seed sends the same requests.
 
 What the OpenAPI document promises, schemathesis holds the service to: docs/serving.md says how.
 """
@@ -28,15 +29,19 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from fuzz import mutated, seeds
 from loads import NAME, v2_body
 from numpy.random import Generator
-from servers import form, lapel
+from PIL import Image
+from servers import Server, form, lapel
 from wire import Answer, Gone, Hang, Nonsense, Wire, request
 
+from lapel import build_index
+from lapel.data.synthetic.draw import draw
 from lapel.model_file import model_path
 
 THREADS = 4
@@ -252,7 +257,7 @@ class Breaker:
             kind = str(
                 self.random.choice(["multipart/form-data", kind + "x", kind.upper(), "multipart/mixed"])
             )
-        return Case("form", request("POST", f"/tag{self._query()}", {"Content-Type": kind}, body))
+        return Case("form", request("POST", f"{self._route()}{self._query()}", {"Content-Type": kind}, body))
 
     def _raw(self) -> Case:
         kinds = [
@@ -269,22 +274,39 @@ class Breaker:
             if self.random.random() < 0.3
             else kinds[0]
         )
-        return Case("photo", request("POST", f"/tag{self._query()}", {"Content-Type": kind}, self.photo()))
+        address = f"{self._route()}{self._query()}"
+        return Case("photo", request("POST", address, {"Content-Type": kind}, self.photo()))
 
     def _json_photos(self) -> Case:
         text = base64.b64encode(self.photo()).decode()
         document = {"photos": [text, {"name": "a.jpg", "data": text}]}
         body = json.dumps(document).encode() if self.random.random() < 0.4 else self.broken_json(document)
         return Case(
-            "JSON", request("POST", f"/tag{self._query()}", {"Content-Type": "application/json"}, body)
+            "JSON",
+            request("POST", f"{self._route()}{self._query()}", {"Content-Type": "application/json"}, body),
         )
+
+    def _route(self) -> str:
+        return str(self.random.choice(["/tag", "/tag", "/tag", "/search", "/match"]))
 
     def _query(self) -> str:
         if self.random.random() < 0.7:
             return ""
-        name = str(self.random.choice(["top", "model", "picture", "explain", "x", "%00", "top=1&top"]))
+        name = str(
+            self.random.choice(
+                [
+                    *("top", "model", "picture", "explain", "x", "%00", "top=1&top"),
+                    *("kind", "colour", "like", "index", "thumbnails"),
+                ]
+            )
+        )
         value = str(
-            self.random.choice(["0", "1", "-1", "99999999999", "%ff", "", NAME, "%F0%9F", "1" * 3000])
+            self.random.choice(
+                [
+                    *("0", "1", "-1", "99999999999", "%ff", "", NAME, "%F0%9F", "1" * 3000),
+                    *("Shirt,Dress", "navy", "%27%20OR%201=1", ",,,", "%22);%20--", "," * 3000),
+                ]
+            )
         )
         return f"?{name}={value}"
 
@@ -469,6 +491,14 @@ def fuzz(port: int, count: int, seed: int) -> Found:
     return found
 
 
+def _started(model: str, folder: Path) -> Server:
+    """The service, with an index of drawn garments."""
+    for place, drawn in enumerate(draw(40, size=160, channels=3, style="photo", seed=1)[0]):
+        Image.fromarray(drawn).save(folder / f"{place}.jpg")
+    build_index([folder], folder / "wardrobe.lapel")
+    return lapel(1, "--index", str(folder / "wardrobe.lapel")).started(model_path(model))
+
+
 def main() -> int:
     """Send the requests, and print what became of them."""
     parser = argparse.ArgumentParser(
@@ -480,7 +510,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=Path("fuzz-faults"), help="the folder for faults")
     asked = parser.parse_args()
     began = time.perf_counter()
-    with lapel(1).started(model_path(asked.model)) as server:
+    with TemporaryDirectory() as folder, _started(asked.model, Path(folder)) as server:
         server.wait(form(seeds()["jpeg"]))
         half = max(THREADS, asked.count // 2)
         found = fuzz(server.port, half, 2 * asked.seed)

@@ -29,7 +29,7 @@ import jsonschema
 from PIL import Image
 from service import Service, eventually, running
 
-from lapel import __version__
+from lapel import __version__, build_index
 from lapel.commands.serve import serve
 from lapel.data.synthetic.draw import draw
 from lapel.serve.api.openapi.build import build, to_json
@@ -54,8 +54,11 @@ OPERATIONS = [
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with running("--teach") as here:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    pytest.importorskip("lancedb", reason="the extra search is not installed")
+    index = tmp_path_factory.mktemp("index") / "wardrobe.lapel"
+    build_index(sorted((ROOT / "examples" / "photos").glob("*.jpg")), index)
+    with running("--teach", "--index", index) as here:
         yield here
 
 

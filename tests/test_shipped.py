@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 import lapel
 from lapel.data.registry import FASHION_CLASSES
 from lapel.data.synthetic.draw import draw
+from lapel.errors import ModelError
 from lapel.model_file import model_path, shipped_models
 from lapel.picture import PictureSpec
-from lapel.tagger import Tagger
+from lapel.tagger import Tagger, tagger_of
 
 LARGEST = {  # bytes
     "fashion-mnist": 1_500_000,
@@ -119,3 +121,35 @@ def test_drawn_photos_are_labelled_and_what_is_no_garment_refused() -> None:
         np.random.default_rng(seed).integers(0, 256, (300, 200, 3), dtype=np.uint8) for seed in range(40)
     ]
     assert sum(tagger.tag(photo).accepted for photo in noise) <= 4
+
+
+def test_only_the_photo_model_gives_an_embedding() -> None:
+    assert {name: lapel.load_tagger(name).embedding_width for name in LARGEST} == {
+        **dict.fromkeys(LARGEST, 0),
+        "photo": 128,
+    }
+    with pytest.raises(ModelError, match="The model photo-small gives no embedding"):
+        lapel.load_tagger("photo-small").embed(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+def test_an_embedding_changes_nothing_of_what_is_answered() -> None:
+    """The model without the nodes of the embedding answers the same, bit for bit."""
+    tagger = lapel.load_tagger()
+    path = model_path("photo")
+    model = onnx.load(path)
+    for part in (model.graph.node, model.graph.initializer, model.graph.output):
+        names = [list(getattr(one, "output", [])) or [one.name] for one in part]
+        kept = [one for one, [name] in zip(part, names, strict=True) if not name.startswith("embedding")]
+        del part[:]
+        part.extend(kept)
+    assert len(model.graph.output) == 2
+    plain = tagger_of(model.SerializeToString(), "plain")
+    assert plain.embedding_width == 0
+    pictures = np.stack([tagger.picture(photo) for photo in draw(6, size=200, channels=3, style="photo")[0]])
+    for one, other in zip(tagger.answers(pictures), plain.answers(pictures), strict=True):
+        assert (one == other).all()
+    tags, embeddings = tagger.tag_and_embed(list("abcdef"), list(pictures))
+    assert tags == tagger.tag_pictures(list("abcdef"), list(pictures))
+    assert (embeddings == tagger.embed(pictures)).all()
+    assert embeddings.shape == (6, 128)
+    assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-5)

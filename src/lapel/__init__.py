@@ -18,6 +18,8 @@ from ._version import __version__ as __version__
 _HOMES = {
     "Card": "card",
     "Dataset": "data.dataset",
+    "Hit": "index.rows",
+    "Index": "index.index",
     "LapelError": "errors",
     "PictureSpec": "picture",
     "Run": "runs",
@@ -27,6 +29,7 @@ _HOMES = {
     "Untagged": "tagger",
     "audit": "auditing.audit",
     "begin_study": "study",
+    "build_index": "index.index",
     "compare": "comparison",
     "evaluate": "evaluation",
     "evaluate_photos": "photo_evaluation",
@@ -39,6 +42,9 @@ _HOMES = {
     "load_data": "data",
     "load_recipe": "recipes.load",
     "load_tagger": "tagger",
+    "match": "matching.match",
+    "match_together": "matching.match",
+    "open_index": "index.index",
     "open_run": "runs",
     "open_study": "study",
     "resume": "trainer",
@@ -53,6 +59,8 @@ _HOMES = {
 __all__ = [
     "Card",
     "Dataset",
+    "Hit",
+    "Index",
     "LapelError",
     "PictureSpec",
     "Run",
@@ -62,6 +70,7 @@ __all__ = [
     "Untagged",
     "audit",
     "begin_study",
+    "build_index",
     "compare",
     "evaluate",
     "evaluate_photos",
@@ -74,6 +83,9 @@ __all__ = [
     "load_data",
     "load_recipe",
     "load_tagger",
+    "match",
+    "match_together",
+    "open_index",
     "open_run",
     "open_study",
     "resume",
@@ -96,6 +108,9 @@ if TYPE_CHECKING:
     from .explaining.explain import explain
     from .exporting import export
     from .importing import import_model
+    from .index.index import Index, build_index, open_index
+    from .index.rows import Hit
+    from .matching.match import match, match_together
     from .photo_evaluation import evaluate_photos
     from .picture import PictureSpec
     from .recipes.load import load_recipe

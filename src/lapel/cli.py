@@ -28,6 +28,10 @@ _VERBS = {
     "explain": "explain:explain",
     "export": "exporting:export",
     "tag": "tag:tag",
+    "index": "index:index",
+    "search": "search:search",
+    "duplicates": "search:duplicates",
+    "match": "match:match",
     "serve": "serve:serve",
 }
 _PLUGINS = "lapel.commands"  # the group of entry points in which other packages offer verbs

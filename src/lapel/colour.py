@@ -42,6 +42,7 @@ _NAMED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("yellow", ("#f5d92f", "#f0e05a", "#e8c81f", "#f5eb8a")),
 )
 NAMES = tuple(name for name, _ in _NAMED)
+HEX = {name: shades[0] for name, shades in _NAMED}  # a colour that has the name
 
 _MOST = 3  # colours of a garment
 _LEAST = 0.12  # of a garment; less is a button, a print or chance
@@ -105,7 +106,7 @@ def find_colours(pictures: NDArray[np.uint8]) -> list[tuple[Colour, ...]]:
 
 def _largest(shares: NDArray[np.float64], means: NDArray[np.float64]) -> list[tuple[Colour, ...]]:
     """The colours that matter, light and shade as one, of shares (n, names) and mean levels (n, names, 3)."""
-    lab = _oklab(means / 255) * (_SHADE[0], 1, 1)
+    lab = oklab(means / 255) * (_SHADE[0], 1, 1)
     apart = ((lab[:, :, None] - lab[:, None]) ** 2).sum(axis=3)
     alike = np.exp(-apart / (2 * _SHADE[1] ** 2))
     left = np.where(shares > _SPECK, shares, 0)
@@ -182,7 +183,7 @@ class _Tables:
 def _tables() -> _Tables:
     steps = (np.arange(_LEVELS) + 0.5) / _LEVELS
     red, green, blue = np.meshgrid(steps, steps, steps, indexing="ij")
-    lab = _oklab(np.stack([red, green, blue], axis=-1).reshape(-1, 3))
+    lab = oklab(np.stack([red, green, blue], axis=-1).reshape(-1, 3))
     low, high = lab.min(axis=0), lab.max(axis=0) + 1e-6
     places = ((lab - low) / (high - low) * _CELLS).astype(np.int64)
     raw = np.ravel_multi_index(tuple(places.T), _CELLS)
@@ -194,14 +195,14 @@ def _tables() -> _Tables:
     near = np.exp(-apart / (2 * _NEAR**2))
     anchors = [(place, hue) for place, (_, hues) in enumerate(_NAMED) for hue in hues]
     levels = np.array([[int(hue[at : at + 2], 16) for at in (1, 3, 5)] for _, hue in anchors]) / 255
-    points = _oklab(levels)
+    points = oklab(levels)
     known, sought = ((some * (1, _HUE, _HUE)).astype(np.float32) for some in (lab, points))
     distance = (known**2).sum(axis=1)[:, None] - 2 * known @ sought.T + (sought**2).sum(axis=1)
     name = np.array([place for place, _ in anchors])[distance.argmin(axis=1)]
     return _Tables(cell, name, near)
 
 
-def _oklab(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+def oklab(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """sRGB (n, 3; 0 to 1) as OKLab (n, 3), in which distances are as people see them (Björn Ottosson)."""
     linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
     cones = np.cbrt(

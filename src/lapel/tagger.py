@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Shares: TypeAlias = NDArray[np.float32]
 
+EMBEDDING = "embedding"  # the output of a model by which photos are found again
 UNSURE = "unsure"  # the reason where the network has none of its own
 
 _BATCH = 64  # pictures handed to the model at once; more is hardly faster, and fewer have to be waited for
@@ -113,11 +114,17 @@ class Tagger:
     """A loaded model, asked for tags. Made by `load_tagger`."""
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, card: Card, limits: Limits, fingerprint: str
+        self,
+        session: onnxruntime.InferenceSession,
+        card: Card,
+        limits: Limits,
+        fingerprint: str,
+        embedding_width: int = 0,
     ) -> None:
         self.card = card
         self.limits = limits
         self.fingerprint = fingerprint  # SHA-256 of the model file
+        self.embedding_width = embedding_width  # numbers of an embedding; 0 where the model gives none
         self._session = session
 
     def __repr__(self) -> str:
@@ -204,16 +211,53 @@ class Tagger:
         Where the card wants a second look, pictures that leave doubt are asked about mirrored as well.
         Raises ModelError where the pictures are of another shape or the model fails.
         """
-        first = self._run_session(pictures)
+        probabilities, rejected, _ = self._look(pictures)
+        return probabilities, rejected
+
+    def embed(self, pictures: NDArray[np.uint8]) -> Shares:
+        """What the model sees in each picture as a unit vector: float32 (n, embedding_width).
+
+        Those of two views of one garment are near each other. Raises ModelError as `answers` does, and where
+        the model gives none.
+        """
+        self._expect_embedding()
+        return self._run_session(pictures, [EMBEDDING])[0]
+
+    def tag_and_embed(self, names: Sequence[str], pictures: Sequence[Picture]) -> tuple[list[Tag], Shares]:
+        """What `tag_pictures` and `embed` give, in one pass. Raises ModelError as `embed` does."""
+        self._expect_embedding()
+        if not pictures:
+            return [], np.zeros((0, self.embedding_width), np.float32)
+        stack = np.stack(pictures)
+        probabilities, rejected, embeddings = self._look(stack, embeds=True)
+        return self.tags(names, probabilities, rejected, find_colours(stack)), embeddings
+
+    def _look(self, pictures: NDArray[np.uint8], *, embeds: bool = False) -> tuple[Shares, Shares, Shares]:
+        """What `answers` gives, and the embeddings (n, any) where they are asked for."""
+        first = self._ask(pictures, embeds=embeds)
         places = doubtful(first[0], self.card.second_look)
         if len(places):
-            mirrored = self._run_session(pictures[places, :, ::-1])
-            for answers, second in zip(first, mirrored, strict=True):
+            mirrored = self._ask(pictures[places, :, ::-1])
+            for answers, second in zip(first[:2], mirrored, strict=False):
                 answers[places] = (answers[places] + second) / 2
         return first
 
-    def _run_session(self, pictures: NDArray[np.uint8]) -> tuple[Shares, Shares]:
-        """What the model itself answers."""
+    def _ask(self, pictures: NDArray[np.uint8], *, embeds: bool = False) -> tuple[Shares, Shares, Shares]:
+        """What the model itself answers: probabilities, what is rejected, and embeddings or none."""
+        wanted = ["probabilities", *["rejected"] * bool(self.card.rejects), *[EMBEDDING] * embeds]
+        answers = dict(zip(wanted, self._run_session(pictures, wanted), strict=True))
+        nothing = np.zeros((len(pictures), 0), np.float32)
+        return answers["probabilities"], answers.get("rejected", nothing), answers.get(EMBEDDING, nothing)
+
+    def _expect_embedding(self) -> None:
+        if not self.embedding_width:
+            raise ModelError(
+                f"The model {self.card.name} gives no embedding, so nothing can be found by it.",
+                "The shipped model photo does.",
+            )
+
+    def _run_session(self, pictures: NDArray[np.uint8], wanted: Sequence[str]) -> list[Shares]:
+        """Those of the model's outputs that are wanted; what is not wanted is not answered."""
         if pictures.dtype != np.uint8 or pictures.shape[1:] != self.card.picture.shape:
             expected = ", ".join(map(str, self.card.picture.shape))
             raise ModelError(
@@ -221,18 +265,21 @@ class Tagger:
                 f"got {pictures.dtype} of shape {pictures.shape}."
             )
         try:
-            answers: list[Shares] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})
+            answers: list[Shares]
+            answers = self._session.run(list(wanted), {"pictures": np.ascontiguousarray(pictures)})
         except Exception as error:  # ONNX Runtime has no public base class for what it raises
             raise ModelError(f"The model fails on a picture ({first_line(error)}).", HINT) from error
-        if not self.card.rejects:
-            answers = [*answers, np.zeros((len(pictures), 0), np.float32)]
-        probabilities, rejected = answers
-        shapes = [(len(pictures), len(names)) for names in (self.card.class_names, self.card.rejects)]
-        if [probabilities.shape, rejected.shape] != shapes or not all(
+        widths = {
+            "probabilities": len(self.card.class_names),
+            "rejected": len(self.card.rejects),
+            EMBEDDING: self.embedding_width,
+        }
+        shapes = [(len(pictures), widths[name]) for name in wanted]
+        if [answer.shape for answer in answers] != shapes or not all(
             np.isfinite(answer).all() for answer in answers
         ):
             raise ModelError("The model answers with something other than probabilities.", HINT)
-        return probabilities, rejected
+        return answers
 
     def _tag(
         self,
@@ -319,6 +366,8 @@ def tagger_of(data: bytes, path: str, limits: Limits | None = None) -> Tagger:
             HINT,
         )
     outputs = [("probabilities", classes), ("rejected", rejects)][: 2 if rejects else 1]
+    width = _embedding_width(gives)
+    outputs += [(EMBEDDING, width)] * bool(width)
     if gives != [(name, "tensor(float)", [count]) for name, count in outputs]:
         besides = f" and shares of {rejects} rejects" if rejects else ""
         raise ModelError(
@@ -326,7 +375,13 @@ def tagger_of(data: bytes, path: str, limits: Limits | None = None) -> Tagger:
             f"in fact it gives {gives}.",
             HINT,
         )
-    return Tagger(session, card, limits or Limits(), hashlib.sha256(data).hexdigest())
+    return Tagger(session, card, limits or Limits(), hashlib.sha256(data).hexdigest(), width)
+
+
+def _embedding_width(gives: Sequence[tuple[str, str, list[int | str]]]) -> int:
+    """How many numbers the last of these outputs gives for a picture, where it is an embedding; else 0."""
+    name, _, shape = gives[-1] if gives else ("", "", [])
+    return shape[0] if name == EMBEDDING and len(shape) == 1 and isinstance(shape[0], int) else 0
 
 
 def source_label(source: Source) -> str:

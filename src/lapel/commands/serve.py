@@ -25,6 +25,14 @@ _MEGA = 1024 * 1024
     help="A model that comes with Lapel, a model file or a run; several times for several. "
     "The first answers where none is asked for.",
 )
+@click.option(
+    "--index",
+    "indexes",
+    metavar="[NAME=]INDEX",
+    multiple=True,
+    help="An index that is searched and matched (see `lapel index`); several times for several. "
+    "The first answers where none is asked for.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -105,6 +113,7 @@ _MEGA = 1024 * 1024
 )
 def serve(
     models: tuple[str, ...],
+    indexes: tuple[str, ...],
     host: str,
     port: int,
     token: str | None,
@@ -153,6 +162,7 @@ def serve(
     sources = {name: str(model_file(source)) for name, source in read_sources(models).items()}
     settings = service.Settings(
         models=sources,
+        indexes=read_sources(indexes, "index"),
         host=host,
         port=port,
         workers=workers,

@@ -15,6 +15,7 @@ class Settings:
     """How to serve. While `queue` photos wait in all workers, no more are taken."""
 
     models: Mapping[str, str]
+    indexes: Mapping[str, str] = field(default_factory=dict)  # that are searched and matched, by name
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1

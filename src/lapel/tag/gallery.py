@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from html import escape
-from importlib import resources
 from pathlib import Path
 
 from ..decode import decode, source_name
@@ -18,12 +16,12 @@ from ..errors import PictureError
 from ..files import write_atomic
 from ..tagger import Tag, Tagger
 from ..wording import percent
+from .cards import Entry, Facts, bars, cards_page, dyes
 from .inputs import Photo
 from .pipeline import Row
 
 MOST = 500  # photos on a page, which holds them all within itself
 _SIDE = 160  # pixels of a thumbnail
-_KINDS = ("label", "colour", "reason")  # what can be filtered by
 
 
 class Gallery:
@@ -40,7 +38,7 @@ class Gallery:
         self._reasons: Counter[str] = Counter()  # not accepted
         self._failed = 0
         # A heap with the most certain on top: whether it is not accepted, its score and its place, negated.
-        self._kept: list[tuple[bool, float, int, _Entry]] = []
+        self._kept: list[tuple[bool, float, int, Entry]] = []
 
     def add(self, photo: Photo, row: Row) -> None:
         """Take a row in."""
@@ -62,25 +60,13 @@ class Gallery:
 
     def _page(self) -> str:
         entries = [entry for *_, entry in sorted(self._kept, key=lambda one: one[:3], reverse=True)]
-        counts = {kind: Counter(facts[kind] for facts, _ in entries if facts[kind]) for kind in _KINDS}
-        places = {kind: {name: place for place, name in enumerate(counts[kind])} for kind in _KINDS}
-        cards = "".join(f'<li class="{_classes(facts, places)}">{card}</li>' for facts, card in entries)
-        filters = "".join(_filter(kind, counts[kind], places[kind]) for kind in _KINDS)
         unread = "".join(f"<li>{escape(message)}</li>" for message in self._unread)
         failed = (
             f'<section><h2>{self._failed:,} could not be read</h2><ul class="unread">{unread}</ul></section>'
         )
-        name = escape(self._tagger.card.name)
-        style = (resources.files(__package__) / "gallery.css").read_text("utf-8") + _rules(places)
-        return (
-            '<!doctype html><html lang="en"><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-            "style-src 'unsafe-inline'\">"
-            f"<title>Tags by {name}</title><style>{style}</style><main>{self._summary(len(entries))}"
-            f'<section><h2>Photos</h2><form class="filters">{filters}</form>'
-            f'<ul class="cards">{cards}</ul><p class="shown" role="status"></p></section>'
-            f"{failed if self._unread else ''}</main></html>\n"
+        name = self._tagger.card.name
+        return cards_page(
+            f"Tags by {name}", self._summary(len(entries)), entries, failed if self._unread else ""
         )
 
     def _summary(self, shown: int) -> str:
@@ -93,8 +79,8 @@ class Gallery:
             f'<p class="score">{share}</p><p class="lead">of {tagged:,} photos accepted.{unread}'
             f"<span>Here are {shown:,} of {tagged:,} photos, the not accepted and the least certain first, "
             "each beside the picture that the model saw.</span></p></div>"
-            f"{_bars('accepted, by label', self._labels, tagged)}"
-            f"{_bars('I don&#x27;t know, by reason', self._reasons, tagged)}</div></header>"
+            f"{bars('accepted, by label', self._labels, tagged)}"
+            f"{bars('I don&#x27;t know, by reason', self._reasons, tagged)}</div></header>"
         )
 
     def _card(self, photo: Photo, row: Tag) -> str:
@@ -108,16 +94,12 @@ class Gallery:
         except PictureError as error:  # it has gone since it was tagged
             pictures = escape(error.message)
         others = ", ".join(f"{escape(label)} {percent(share)}" for label, share in row.label_scores[1:3])
-        dyes = "".join(
-            f'<li><i style="background:{dye.hex}"></i>{escape(dye.name)} {dye.share:.0%}</li>'
-            for dye in row.colours
-        )
         parts = [
             f"<figure>{pictures}</figure>",
             f'<p class="{"said" if row.accepted else "doubt"}">{escape(str(row))}</p>',
             f'<meter value="{row.score:.3f}" aria-label="score"></meter>',
             f'<p class="others">then {others}</p>' if others else "",
-            f'<ul class="dyes" aria-label="colours">{dyes}</ul>' if dyes else "",
+            dyes(row.colours),
             f'<p class="name">{name}</p>',
         ]
         return "".join(parts)
@@ -132,50 +114,6 @@ class Gallery:
         return image_uri(image, "jpeg"), image_uri(to_image(seen), optimize=True)
 
 
-_Facts = dict[str, str]
-_Entry = tuple[_Facts, str]  # what a photo can be filtered by, and its card
-
-
-def _facts(row: Tag) -> _Facts:
+def _facts(row: Tag) -> Facts:
     colour = row.colours[0].name if row.colours else ""
     return {"label": row.label, "colour": colour, "reason": row.reason or "accepted"}
-
-
-def _classes(facts: _Facts, places: dict[str, dict[str, int]]) -> str:
-    return " ".join(f"{kind}-{places[kind][name]}" for kind, name in facts.items() if name)
-
-
-def _filter(kind: str, counts: Counter[str], places: dict[str, int]) -> str:
-    """A radio button for each value, with how many photos have it; nothing where there is no choice."""
-    if len(counts) < 2:
-        return ""
-    options = [f"{kind}-all", *(f"{kind}-{places[name]}" for name, _ in counts.most_common())]
-    words = ["all", *(f"{escape(name)} <b>{count:,}</b>" for name, count in counts.most_common())]
-    return f"<fieldset><legend>{kind}</legend>{_radios(kind, zip(options, words, strict=True))}</fieldset>"
-
-
-def _rules(places: Mapping[str, Mapping[str, int]]) -> str:
-    """While a value of some kind is chosen, photos that have another are not there."""
-    return "".join(
-        f"body:has(#{kind}-{number}:checked) .cards>li:not(.{kind}-{number}){{display:none}}"
-        for kind, numbers in places.items()
-        for number in numbers.values()
-    )
-
-
-def _radios(kind: str, options: Iterable[tuple[str, str]]) -> str:
-    return "".join(
-        f'<label><input type="radio" name="{kind}" id="{option}"{" checked" * option.endswith("-all")}>'
-        f"<span>{words}</span></label>"
-        for option, words in options
-    )
-
-
-def _bars(title: str, counts: Counter[str], whole: int) -> str:
-    """A table of counts with bars; nothing where there are none."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{count:,}</td>'
-        f'<td class="strip"><div class="bar" style="--share:{count / whole:.3f}"></div></td></tr>'
-        for name, count in counts.most_common()
-    )
-    return f"<table><caption>{title}</caption><tbody>{rows}</tbody></table>" if rows else ""

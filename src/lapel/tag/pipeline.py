@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from ..ahead import ahead
 from ..errors import PictureError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .decoders import Read
 
 Row: TypeAlias = Tag | Untagged
+T = TypeVar("T")
 
 _FEW = 32  # photos are read faster than a process is started
 
@@ -34,10 +35,20 @@ def tag_catalogue(
     >>> for photo, row in tag_catalogue(load_tagger("model.onnx"), Catalogue(["photos"])):  # doctest: +SKIP
     ...     print(photo.name, row.label if isinstance(row, Tag) else row.error)
     """
+    return look_through(tagger, photos, partial(_label, tagger), processes)
+
+
+def look_through(
+    tagger: Tagger, photos: Iterable[Photo], answer: Callable[[list[Read]], list[T]], processes: int | None
+) -> Iterator[T]:
+    """What `answer` gives for the photos, read as this tagger reads them: one each, in their order.
+
+    It is asked by several threads, about some photos at a time.
+    """
     remaining = iter(photos)
     first = list(islice(remaining, _FEW))
     if len(first) < _FEW:
-        yield from _label(tagger, [_read(tagger, photo) for photo in first])
+        yield from answer([_read(tagger, photo) for photo in first])
         return
     from .decoders import Decoders
 
@@ -46,8 +57,8 @@ def tag_catalogue(
         Decoders(tagger.card.picture, tagger.limits, count) as decoders,
         ThreadPoolExecutor(count) as threads,
     ):
-        for rows in ahead(threads, partial(_label, tagger), decoders.read(chain(first, remaining)), count):
-            yield from rows
+        for answers in ahead(threads, answer, decoders.read(chain(first, remaining)), count):
+            yield from answers
 
 
 def _read(tagger: Tagger, photo: Photo) -> Read:

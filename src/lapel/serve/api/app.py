@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ...errors import LapelError
 from ..http.auth import Auth
@@ -24,9 +24,13 @@ from .files import Files
 from .lessons import Lessons
 from .open_inference import OpenInference
 from .routes import ROUTES, find_route, methods_of
+from .searching import Searching, open_indexes
 from .status import Status
 from .tagging import Tagging
 from .teaching import Teaching
+
+if TYPE_CHECKING:
+    from ...index.index import Index
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 
@@ -44,6 +48,7 @@ class App:
     bounds: Bounds = field(default_factory=Bounds)
     log_requests: bool = False
     teach: bool = False  # whether own classes can be taught
+    indexes: Mapping[str, Index] = field(default_factory=dict)
     stopping: bool = False
     _handlers: dict[str, Handler] = field(default_factory=dict)
 
@@ -54,6 +59,7 @@ class App:
         self.inference = OpenInference(
             self.models, self.batcher, budget, self.status, self.recorder.count_photo
         )
+        self.searching = Searching(self.indexes, self.batcher, budget)
         lessons = None
         if self.teach:
             lessons = Lessons(
@@ -67,7 +73,7 @@ class App:
     def from_settings(cls, settings: Settings, telemetry: Telemetry, number: int = 0) -> App:
         """The app of worker `number`, with its models loaded; its batcher is to be started.
 
-        Raises ModelError where a model cannot be loaded.
+        Raises LapelError where a model cannot be loaded or an index not be opened.
         """
 
         def record_model(model: Loaded) -> None:
@@ -88,6 +94,7 @@ class App:
             bounds=settings.bounds,
             log_requests=settings.log_requests,
             teach=settings.teach,
+            indexes=open_indexes(settings.indexes),
         )
 
     def stop(self) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
-Group: TypeAlias = Literal["Labels", "Own classes", "Models", "Health", "Inference protocol", "Page"]
+Group: TypeAlias = Literal[
+    "Labels", "Search", "Own classes", "Models", "Health", "Inference protocol", "Page"
+]
 
 LESSON = "c0ffee5eed0123456789abcdef012345"  # in examples
 

@@ -8,6 +8,7 @@ from functools import partial
 from .route import LESSON, Route, with_version
 
 _teach = partial(Route, group="Own classes", teaches=True)
+_search = partial(Route, group="Search", queues=True)
 _v2 = partial(Route, group="Inference protocol", label="/v2", packs=True)
 _PIPE = "\"$(base64 < shirt.jpg | tr -d '\\n')\""
 _INPUT = '{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["%s"]}'
@@ -44,6 +45,40 @@ ROUTES: tuple[Route, ...] = (
                 "--data-binary @- http://localhost:8000/tag",
             ),
         ),
+    ),
+    _search(
+        "POST",
+        "/search",
+        "searching.search",
+        operation="search",
+        summary="Search an index by photo",
+        description="The photos of an index that are most like a photo, the likest first, of those that have "
+        "this kind and this colour. Without a photo, all that have them, in the order in which they came; "
+        "with `like`, those like a photo of the index itself. A garment has a colour if some of it has.",
+        parameters=("Index", "Hits", "Kind", "Colour", "Like", "Thumbnails", "Timeout"),
+        body="OnePhoto",
+        answer="The photos, the likest first; none where none fits.",
+        shape="Hits",
+        samples=(
+            ("By a photo", "curl -F photo=@shirt.jpg 'http://localhost:8000/search?kind=Shirt,Polo&top=5'"),
+            ("By words", "curl -X POST 'http://localhost:8000/search?kind=Trousers&colour=blue'"),
+        ),
+    ),
+    _search(
+        "POST",
+        "/match",
+        "searching.match",
+        operation="match",
+        summary="What goes with a garment",
+        description="What in an index goes with the garment in a photo, or in a photo of the index (`like`): "
+        "by role, and as whole outfits, each with its reasons. The scores are those of rules that people "
+        "wrote down (`lapel match --show-rules`), and no measured taste.\n\nWhere the model is not sure what "
+        "the photo shows, the answer is 400, unless `kind` says it.",
+        parameters=("Index", "Suggested", "ShownKind", "Like", "Thumbnails", "Timeout"),
+        body="GarmentPhoto",
+        answer="What goes with it; a role without any says what is missing.",
+        shape="Matched",
+        samples=(("", "curl -F photo=@shirt.jpg 'http://localhost:8000/match?kind=Shirt'"),),
     ),
     _teach(
         "POST",

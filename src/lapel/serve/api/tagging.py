@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +17,7 @@ from ..http.messages import HttpError, Request, Response, json_response
 from ..inference.batcher import MAX_PHOTOS, Batcher, Prediction
 from ..inference.models import Models
 from .budget import Budget
+from .query import read_count, read_flag
 from .uploads import read_photos
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Tagging:
         query = request.query
         loaded = self.models.get(query.get("model"))
         tagger = self.models.tagger(loaded.name)
-        top = _read_count(query, "top", 3, most=len(tagger.card.class_names))
-        with_picture, with_heat = _read_flag(query, "picture"), _read_flag(query, "explain")
+        top = read_count(query, "top", 3, most=len(tagger.card.class_names))
+        with_picture, with_heat = read_flag(query, "picture"), read_flag(query, "explain")
         photos = await self._read(request)
         if with_heat and len(photos) > _MAX_EXPLAINED:
             raise HttpError(
@@ -135,19 +136,3 @@ def _extras(
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
-
-
-def _read_flag(query: Mapping[str, str], name: str) -> bool:
-    value = query.get(name, "0")
-    if value not in ("0", "1"):
-        raise HttpError("invalid_query", f"{name} is 0 or 1; this was {value[:50]!r}.")
-    return value == "1"
-
-
-def _read_count(query: Mapping[str, str], name: str, default: int, *, most: int) -> int:
-    text = query.get(name, "")
-    if not text:
-        return min(default, most)
-    if not text.isdecimal() or not text.isascii() or len(text) > 6 or int(text) < 1:
-        raise HttpError("invalid_query", f"{name} is a whole number from 1; this was {text[:50]!r}.")
-    return min(int(text), most)

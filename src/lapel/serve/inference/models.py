@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...decode import Limits
-from ...errors import ModelError, did_you_mean
+from ...errors import LapelError, did_you_mean
 from ...tagger import Tagger, load_tagger
 from ..http.messages import HttpError
 
@@ -138,10 +138,10 @@ class Models:
         return Loaded(name, source, tagger)
 
 
-def read_sources(texts: tuple[str, ...]) -> dict[str, str]:
-    """NAME=MODEL, or MODEL alone, which is then called as its file is, as names and models.
+def read_sources(texts: tuple[str, ...], what: str = "model") -> dict[str, str]:
+    """NAME=MODEL, or MODEL alone, which is then called as its file is, as names and models; so with indexes.
 
-    Raises ModelError where a name comes twice or does not fit into an address.
+    Raises LapelError where a name comes twice or does not fit into an address.
     """
     sources: dict[str, str] = {}
     for text in texts:
@@ -149,13 +149,14 @@ def read_sources(texts: tuple[str, ...]) -> dict[str, str]:
         if not equals:
             name, source = Path(text).stem, text
         if not name or not all(letter.isalnum() or letter in "._-" for letter in name) or not name.isascii():
-            raise ModelError(
-                f'"{name}" is no name for a served model: letters, digits, ".", "_" and "-" only.',
-                "Name it yourself: --model shirts=FILE.onnx",
+            raise LapelError(
+                f'"{name}" is no name for a served {what}: letters, digits, ".", "_" and "-" only.',
+                f"Name it yourself: --{what} shirts={text}",
             )
         if name in sources:
-            raise ModelError(
-                f'Two models are called "{name}".', "Name them: --model a=ONE.onnx --model b=TWO.onnx"
+            raise LapelError(
+                f'Two {what}{"es" if what == "index" else "s"} are called "{name}".',
+                f"Name them: --{what} a={sources[name]} --{what} b={source}",
             )
         sources[name] = source
     return sources

@@ -25,6 +25,7 @@ from .parts import FAILURES, HEADERS, PARAMETERS, failures
 _Node = dict[str, Any]
 _GROUPS = {
     "Labels": "Photos in, labels out.",
+    "Search": "With `--index`: photos by photo and by words, and what goes with what.",
     "Own classes": "With `--teach`: a model of own classes, from a few photos of each.",
     "Models": "What is served.",
     "Health": "For probes and for Prometheus.",
@@ -61,6 +62,11 @@ _FORM = {
         }
     },
 }
+_ONE_FORM = {
+    "type": "object",
+    "required": ["photo"],
+    "properties": {"photo": {**_BINARY, "description": "The one part that is a file."}},
+}
 _CLASSES_FORM = {
     "type": "object",
     "minProperties": 2,
@@ -81,6 +87,8 @@ _PACKED_TENSOR = {
 }
 _BODIES: dict[str, _Node] = {
     "Photos": {"required": True, "description": "One photo or several."},
+    "OnePhoto": {"required": False, "description": "One photo, or none."},
+    "GarmentPhoto": {"required": False, "description": "One photo; none where `like` names one."},
     "InferRequest": {
         "required": True,
         "description": "JSON; or JSON and then the bytes of the input, with the length of the JSON in "
@@ -93,6 +101,8 @@ _BODIES: dict[str, _Node] = {
 }
 _OTHER_TYPES: dict[str, dict[str, _Node]] = {
     "Photos": {"multipart/form-data": _FORM, "image/*": _IMAGE, "application/octet-stream": _IMAGE},
+    "OnePhoto": {"multipart/form-data": _ONE_FORM, "image/*": _IMAGE},
+    "GarmentPhoto": {"multipart/form-data": _ONE_FORM, "image/*": _IMAGE},
     "Classes": {"multipart/form-data": _CLASSES_FORM},
     "InferRequest": {"application/octet-stream": _PACKED_TENSOR},
 }
@@ -220,7 +230,7 @@ def _body(name: str) -> _Node:
     schemas = {**_OTHER_TYPES.get(name, {}), "application/json": _ref("schemas", name)}
     shown = examples.BODIES[name]
     content = {kind: {"schema": schemas[kind], "examples": shown[kind]} for kind in shown}
-    if name == "Photos":
+    if name in ("Photos", "OnePhoto", "GarmentPhoto"):
         content["multipart/form-data"]["encoding"] = {"photo": {"contentType": "image/*"}}
     return {**_BODIES[name], "content": content}
 

@@ -111,6 +111,15 @@ _UNREADABLE = _untagged(
 PARAMETERS: dict[str, dict[str, Any]] = {
     "Model": {"second-model": _value("fashion-mnist"), "no-such-model": _value("foto")},
     "Top": {"with-picture": _value(1), "wrong-query": _value("all")},
+    "Colour": {"by-words": _value("red,navy"), "no-such-colour": _value("nevy")},
+    "Kind": {"by-words": _value("Trousers")},
+    "ShownKind": {
+        **dict.fromkeys(("matched", "with-thumbnails", "as-json"), _value("T-shirt")),
+        "no-such-kind": _value("Tshirt"),
+    },
+    "Index": {"no-such-index": _value("wardrobes")},
+    "Thumbnails": {"with-thumbnails": _value("1")},
+    "Hits": {"with-thumbnails": _value(2)},
     "Picture": {"with-picture": _value("1")},
     "Explain": {"explained": _value("1")},
     "Timeout": {"one-photo": _value(5)},
@@ -139,6 +148,18 @@ BODIES: dict[str, dict[str, dict[str, Any]]] = {
             "one-cannot-be-read": _value({"photos": [PNG, ""]}),
             "no-photo": _value({"photos": []}),
         },
+    },
+    "OnePhoto": {
+        "multipart/form-data": {"form": _form("tee.png")},
+        "image/*": dict.fromkeys(
+            ("by-photo", "by-words", "with-thumbnails", "no-such-colour", "no-such-index"), _IMAGE
+        ),
+        "application/json": {"as-json": _value({"photos": [PNG]})},
+    },
+    "GarmentPhoto": {
+        "multipart/form-data": {"matched": _form("tee.png")},
+        "image/*": dict.fromkeys(("with-thumbnails", "no-such-kind"), _IMAGE),
+        "application/json": {"as-json": _value({"photos": [PNG]})},
     },
     "InferRequest": {
         "application/json": {
@@ -181,6 +202,65 @@ def _lesson(state: str, **more: Any) -> dict[str, Any]:
     )
 
 
+_HIT = {
+    "id": "2435de30c1ea38f2",
+    "source": "/photos/jeans.jpg",
+    "similarity": 0.8127,
+    "label": "Trouser",
+    "score": 0.9957,
+    "accepted": True,
+    "reason": None,
+    "kind": "Trousers",
+    "kind_score": 0.9961,
+    "colours": [{"name": "blue", "share": 0.953, "hex": "#4a6f9e"}],
+    "corrected": [],
+}
+_TEE = {
+    "id": "photo",
+    "source": "photo",
+    "kind": "T-shirt",
+    "colours": [{"name": "white", "share": 0.871, "hex": "#f0f0ee"}],
+    "patterned": False,
+}
+_JEANS = {**{key: _HIT[key] for key in ("id", "source", "kind", "colours")}, "patterned": False}
+_WHY = ["white and blue: a neutral with a colour", "light over dark"]
+_MATCHED = {
+    "id": _ID,
+    "index": "wardrobe",
+    "garment": _TEE,
+    "suggestions": [
+        {
+            "role": "bottom",
+            "garments": [
+                {
+                    **_JEANS,
+                    "score": 0.951,
+                    "reasons": _WHY,
+                    "findings": {
+                        "colour": 0.9,
+                        "contrast": 1.0,
+                        "pattern": 0.9,
+                        "occasion": 1.0,
+                        "season": 1.0,
+                    },
+                }
+            ],
+            "missing": None,
+        },
+        {"role": "shoes", "garments": [], "missing": "no shoes in this wardrobe"},
+    ],
+    "outfits": [
+        {
+            "garments": {"top": _TEE, "bottom": _JEANS},
+            "score": 0.951,
+            "reasons": [*_WHY, "leisure or casual, for mild or warm days"],
+            "occasions": ["leisure", "casual"],
+            "days": ["mild", "warm"],
+            "lacks": ["shoes"],
+        }
+    ],
+    "remarks": [],
+}
 _METADATA = {
     "name": "photo",
     "versions": ["1"],
@@ -270,6 +350,28 @@ ANSWERS: dict[tuple[str, int], dict[str, Any]] = {
         "wrong-query": _value(error("top is a whole number from 1; this was 'all'.", "invalid_query")),
     },
     ("tag", 404): _NO_MODEL,
+    ("search", 200): {
+        "by-photo": _value({"id": _ID, "index": "wardrobe", "hits": [_HIT]}),
+        "with-thumbnails": _value(
+            {"id": _ID, "index": "wardrobe", "hits": [{**_HIT, "thumbnail": "data:image/jpeg;base64,/9j/"}]}
+        ),
+    },
+    ("search", 400): {
+        "no-such-colour": _value(
+            error('There is no colour "nevy".', "invalid_query", 'Did you mean "navy"?')
+        ),
+    },
+    ("search", 404): {
+        "no-such-index": _value(
+            error('No index "wardrobes" is served here.', "index_unknown", 'Did you mean "wardrobe"?')
+        ),
+    },
+    ("match", 200): {"matched": _value(_MATCHED)},
+    ("match", 400): {
+        "no-such-kind": _value(
+            error('The rules say nothing of the kind "Tshirt".', "no_match", 'Did you mean "T-shirt"?')
+        ),
+    },
     ("teach", 200): {"two-classes": _lesson("waiting")},
     ("teach", 400): {
         "one-class": _value(

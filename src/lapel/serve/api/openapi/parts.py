@@ -36,6 +36,54 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "1: with what in the picture mattered; for at most 8 photos.",
         "schema": {"enum": ["0", "1"], "default": "0"},
     },
+    "Index": {
+        "name": "index",
+        "in": "query",
+        "description": "Which index. The first that is served answers where none is asked for.",
+        "schema": {"type": "string"},
+    },
+    "Hits": {
+        "name": "top",
+        "in": "query",
+        "description": "How many photos to give; at most 200 are.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 20},
+    },
+    "Suggested": {
+        "name": "top",
+        "in": "query",
+        "description": "How many garments of each role, and how many outfits, to give; at most 20 are.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 5},
+    },
+    "Kind": {
+        "name": "kind",
+        "in": "query",
+        "description": "Only photos of this kind; several are separated by commas, and any one will do.",
+        "schema": {"type": "string"},
+    },
+    "ShownKind": {
+        "name": "kind",
+        "in": "query",
+        "description": "What the photo shows, where the model is not sure of it.",
+        "schema": {"type": "string"},
+    },
+    "Colour": {
+        "name": "colour",
+        "in": "query",
+        "description": "Only photos that have this colour; several are separated by commas.",
+        "schema": {"type": "string"},
+    },
+    "Like": {
+        "name": "like",
+        "in": "query",
+        "description": "The id of a photo of the index, in the place of a photo that is sent.",
+        "schema": {"type": "string"},
+    },
+    "Thumbnails": {
+        "name": "thumbnails",
+        "in": "query",
+        "description": "1: with a small picture of each.",
+        "schema": {"enum": ["0", "1"], "default": "0"},
+    },
     "Timeout": {
         "name": "X-Request-Timeout",
         "in": "header",
@@ -162,6 +210,16 @@ FAILURES: dict[str, Failure] = {
         "No photo, none that could be read, or a query, a form or JSON that is not as it should be.",
         "There is no photo in the request.",
     ),
+    "WrongSearch": Failure(
+        (
+            *("invalid_query", "no_photo", "photo_unreadable", "no_match", "invalid_body", "invalid_header"),
+            "malformed_request",
+        ),
+        "A kind, a colour or an id that there is not; no photo, one that cannot be read or shows nothing "
+        "that can be matched; or a query, a form or JSON that is not as it should be.",
+        'There is no colour "nevy".',
+        'Did you mean "navy"?',
+    ),
     "WrongClasses": Failure(
         ("invalid_classes", "no_photo", "invalid_body", "malformed_request"),
         "The classes, or the numbers of their photos, cannot be taught; or the form is not as it should be.",
@@ -212,6 +270,12 @@ FAILURES: dict[str, Failure] = {
         "The lesson has no model yet, or failed.",
         "There is no model yet.",
         f"Ask for it when /teach/{LESSON} says that the lesson is done.",
+    ),
+    "UnknownIndex": Failure(
+        ("index_unknown",),
+        "No index of that name is served, or none at all.",
+        'No index "wardrobes" is served here.',
+        'Did you mean "wardrobe"?',
     ),
     "UnknownModel": Failure(
         ("model_unknown",),
@@ -268,6 +332,11 @@ FAILURES: dict[str, Failure] = {
     "Broken": Failure(
         ("internal_error", "model_failed"),
         "Something is wrong here. The log says more under the same id.",
+        "Something is wrong here.",
+    ),
+    "BrokenIndex": Failure(
+        ("internal_error", "model_failed", "index_failed"),
+        "Something is wrong here, or the index cannot be read. The log says more under the same id.",
         "Something is wrong here.",
     ),
     "Busy": Failure(
@@ -340,6 +409,8 @@ def failures(route: Route) -> list[str]:
         put("TooMany", "Full", "WrongInference")
     if route.body == "Photos":
         put("WrongPhotos", "OtherType")
+    if route.body in ("OnePhoto", "GarmentPhoto"):
+        put("WrongSearch", "OtherType", "UnknownIndex", "BrokenIndex")
     if route.teaches:
         put("TeachesNothing")
     if "{lesson}" in route.path:

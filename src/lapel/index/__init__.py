@@ -1,0 +1,1 @@
+"""A catalogue that can be searched by picture."""

@@ -1,0 +1,1 @@
+"""What goes together: garments beside each other, whole outfits, and why."""

@@ -1,0 +1,25 @@
+"""Settings in the address of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..http.messages import HttpError
+
+
+def read_flag(query: Mapping[str, str], name: str) -> bool:
+    """A setting that is 0 or 1; 0 where it is not there. Raises HttpError for anything else."""
+    value = query.get(name, "0")
+    if value not in ("0", "1"):
+        raise HttpError("invalid_query", f"{name} is 0 or 1; this was {value[:50]!r}.")
+    return value == "1"
+
+
+def read_count(query: Mapping[str, str], name: str, default: int, *, most: int) -> int:
+    """A whole number from 1 to `most`; more is as good as `most`. Raises HttpError for anything else."""
+    text = query.get(name, "")
+    if not text:
+        return min(default, most)
+    if not text.isdecimal() or not text.isascii() or len(text) > 6 or int(text) < 1:
+        raise HttpError("invalid_query", f"{name} is a whole number from 1; this was {text[:50]!r}.")
+    return min(int(text), most)

@@ -147,7 +147,7 @@ def test_a_calibration_survives_and_is_not_said_where_there_is_none() -> None:
     [
         (None, "an object with a method"),
         ([], "an object with a method"),
-        ({"method": "magic"}, "temperature or vector or vector and curve"),
+        ({"method": "magic"}, "temperature or curve or vector or vector and curve"),
         ({"method": ["vector"]}, "an object with a method"),
         ({"method": "temperature"}, "an object with fitted, losses, method"),
         ({"method": "vector", "fitted": 9, "losses": {}}, "an object with bias, curve, fitted, losses"),

@@ -14,7 +14,18 @@ from sklearn.metrics import log_loss
 from lapel.calibrate import temperature_of
 from lapel.confidence import calibration_error
 from lapel.errors import LapelError
-from lapel.scaling import Scaling, _derivatives, _fit, _fit_table, _loss, _shares, fit_scaling, logarithms_of
+from lapel.scaling import (
+    Method,
+    Scaling,
+    _derivatives,
+    _fit,
+    _fit_table,
+    _loss,
+    _moves,
+    _shares,
+    fit_scaling,
+    logarithms_of,
+)
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +55,7 @@ def test_what_a_temperature_mends_gets_a_temperature() -> None:
     assert found.method == "temperature"
     assert found.temperature == temperature_of(2.5 * truth, labels) == pytest.approx(2.5, rel=0.1)
     assert (found.scale, found.bias, found.curve, found.fitted) == ((), (), 0.0, 4000)
-    assert set(found.losses) == {"temperature", "vector", "vector and curve"}
+    assert set(found.losses) == {"temperature", "curve", "vector", "vector and curve"}
     np.testing.assert_allclose(found.apply(truth), softmax(truth / found.temperature))
 
 
@@ -65,33 +76,37 @@ def test_what_smoothed_labels_do_to_the_surest_is_undone_by_the_curve() -> None:
     truth = softmax(random.normal(0, 6, (6000, 4)))
     labels = (truth.cumsum(axis=1) > random.random((6000, 1))).argmax(axis=1)
     found = fit_scaling(np.log(0.9 * truth + 0.1 / 4), labels)
-    assert found.method == "vector and curve" and found.curve > 0
-    assert found.losses["vector and curve"] < min(found.losses["vector"], found.losses["temperature"]) - 0.005
+    assert found.method == "curve" and found.curve > 0
+    assert found.losses["curve"] < min(found.losses["vector"], found.losses["temperature"]) - 0.005
+    # One curve for all classes keeps their order, so that no label changes.
+    given = np.log(0.9 * truth + 0.1 / 4)
+    np.testing.assert_array_equal(found.apply(given).argmax(axis=1), given.argmax(axis=1))
 
 
 def test_the_losses_are_those_of_answers_left_out() -> None:
     truth, labels = drawn(500, 3)
     found = fit_scaling(distorted(truth), labels)
     # What was fitted on all answers flatters itself on them.
-    for method in ("temperature", "vector"):
+    for method in ("temperature", "curve", "vector"):
         own = _fit(distorted(truth)[None], labels, temperature_of(distorted(truth), labels), method)  # type: ignore[arg-type]
         assert log_loss(labels, own.apply(distorted(truth))) < found.losses[method]
 
 
-@pytest.mark.parametrize("curved", [False, True])
-def test_no_numbers_are_better_than_those_found(curved: bool) -> None:
+@pytest.mark.parametrize("method", ["curve", "vector", "vector and curve"])
+def test_no_numbers_are_better_than_those_found(method: Method) -> None:
     truth, labels = drawn(400, 5)
     x = _shares(distorted(truth)[None])
     start = np.r_[np.ones(4), np.zeros(5)]
 
     def loss(numbers: Floats) -> float:
-        full = numbers if curved else np.r_[numbers[:-1], 0.0]
+        full = numbers if method.endswith("curve") else np.r_[numbers[:-1], 0.0]
+        full = np.r_[np.full(4, full[0]), np.zeros(4), full[-1]] if method == "curve" else full
         return _loss(x, labels, full) + float(np.square(full - start).sum()) / 800
 
     best = minimize(loss, start, method="L-BFGS-B", bounds=[(None, None)] * 8 + [(0, None)])
-    table, curve = _fit_table(x, labels, 1.0, curved=curved)
+    table, curve = _fit_table(x, labels, 1.0, _moves(method, 4))
     assert loss(np.r_[table.ravel(), curve]) <= best.fun + 1e-7
-    assert curve == 0 if not curved else curve >= 0
+    assert curve >= 0 if method.endswith("curve") else curve == 0
 
 
 def test_two_classes_are_scaled_as_a_logistic_regression_does() -> None:

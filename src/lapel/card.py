@@ -18,7 +18,7 @@ _LARGEST = 1 << 20  # characters
 _MOST_CLASSES = 10_000
 _LONGEST_NAME = 200
 _HOTTEST = 1000.0
-_BY_CLASS = ("vector", "vector and curve")
+_BY_CLASS = ("curve", "vector", "vector and curve")
 _MEASURED = {"dataset": str, "split": str, "accuracy": float, "interval": list, "pictures": int}
 
 
@@ -35,9 +35,9 @@ class Card:
     are averaged; with 1 that is never. `usual` is what the model answered on
     the pictures that it was calibrated with: the share that it accepted, and the share of each class among
     its labels, accepted or not ({"accepted": 0.9, "labels": {"Shirt": 0.2, …}}); empty where not known.
-    `calibration` says how its confidence was made true: method ("temperature", "vector" or "vector and
-    curve"), on how many answers it was fitted, the log losses that methods had on answers left out, and but
-    for a temperature the scale and bias of each class and the curve, which the model applies inside.
+    `calibration` says how its confidence was made true: method ("temperature", "curve", "vector" or "vector
+    and curve"), on how many answers it was fitted, the log losses that methods had on answers left out, and
+    but for a temperature the scale and bias of each class and the curve, which the model applies inside.
     """
 
     name: str

@@ -229,7 +229,7 @@ def _calibrated(card: Card, scaling: Scaling, shares: Probabilities, labels: Num
     scores, answers = shares.max(axis=1), shares.argmax(axis=1)
     accept = threshold(scores, answers == labels, goal)
     measured = card.measured
-    if scaling.method != "temperature":
+    if scaling.method.startswith("vector"):
         # Where classes are scaled by themselves the likeliest may be another one than the run's.
         accuracy = float(np.mean(answers == labels))
         look = {"split": "validation", "accuracy": accuracy, "pictures": len(labels)}

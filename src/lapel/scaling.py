@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .calibrate import probabilities_at, temperature_of
 
-Method = Literal["temperature", "vector", "vector and curve"]
-_METHODS: tuple[Method, ...] = ("temperature", "vector", "vector and curve")
+Method = Literal["temperature", "curve", "vector", "vector and curve"]
+_METHODS: tuple[Method, ...] = ("temperature", "curve", "vector", "vector and curve")
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 
 _FOLDS = 5
 _DOUBT = 2.0  # standard errors by which more numbers must be better
-_WORTH = 0.002  # of log loss that it must gain at least, since it may change labels
+_WORTH = 0.002  # of log loss that it must gain at least
 _LEAST = 10  # held-out answers for each class, before anything but a temperature is tried
 _MOST_CLASSES = 200  # the work grows with their square
 _ROUNDS = 50
@@ -29,8 +29,9 @@ class Scaling:
     """How answers become calibrated ones.
 
     A temperature divides the network's answers. Otherwise the logarithm x of each probability becomes
-    `x * (scale - curve * x) + bias`, with a scale and a bias for each class and a curve for all; the curve
-    undoes what learning from smoothed labels does to the surest answers. Either way softmax follows.
+    `x * (scale - curve * x) + bias`, with a curve for all classes, which undoes what learning from smoothed
+    labels does to the surest answers; with a vector, scale and bias are those of each class, which may change
+    labels. Either way softmax follows.
     """
 
     method: Method = "temperature"
@@ -73,7 +74,8 @@ def fit_scaling(logarithms: NDArray[np.floating[Any]], labels: Labels) -> Scalin
     `logarithms` (n, classes; or views, n, classes) are those of probabilities, `labels` (n) the right
     classes. Each method is fitted on four fifths of the answers and judged by its log loss on the others,
     five times; one with more numbers is taken where it is better than the one before it by more than two
-    standard errors of the difference, and by more than next to nothing. With few answers for each class
+    standard errors of the difference, and by more than next to nothing, and where it has as many labels
+    right: true confidence is not bought with labels. With few answers for each class
     there is only the temperature. The same answers give the same scaling. Raises LapelError as
     `temperature_of`.
     """
@@ -84,51 +86,63 @@ def fit_scaling(logarithms: NDArray[np.floating[Any]], labels: Labels) -> Scalin
     plain = Scaling(temperature=temperature, fitted=count)
     if not 2 <= classes <= _MOST_CLASSES or count < _LEAST * classes:
         return plain
-    surprise = _held_out_surprise(views, labels)
+    found = {method: _held_out(views, labels, method) for method in _METHODS}
     best = _METHODS[0]
     for method in _METHODS[1:]:
-        gain = surprise[best] - surprise[method]
-        if gain.mean() > max(_WORTH, _DOUBT * gain.std() / np.sqrt(count)):
+        gain = found[best].surprise - found[method].surprise
+        surely = gain.mean() > max(_WORTH, _DOUBT * gain.std() / np.sqrt(count))
+        if surely and found[method].right >= found[best].right:
             best = method
-    losses: dict[str, float] = {method: float(found.mean()) for method, found in surprise.items()}
+    losses: dict[str, float] = {method: float(one.surprise.mean()) for method, one in found.items()}
     return replace(_fit(views, labels, temperature, best), fitted=count, losses=losses)
 
 
-def _held_out_surprise(views: Floats, labels: Labels) -> dict[Method, Floats]:
-    """What the right class was given by scalings that had not seen the answer: minus the logarithm (n)."""
+class _HeldOut(NamedTuple):
+    """What answers came to by scalings that had not seen them."""
+
+    surprise: Floats  # minus the logarithm of what the right class was given (n)
+    right: int  # labels
+
+
+def _held_out(views: Floats, labels: Labels, method: Method) -> _HeldOut:
     # Class by class in turn, so that each fold has as many of each class.
     fold = np.empty(len(labels), np.int64)
     fold[np.argsort(labels, kind="stable")] = np.arange(len(labels)) % _FOLDS
-    found = {method: np.empty(len(labels)) for method in _METHODS}
+    shares = np.empty(views.shape[1:])
     for number in range(_FOLDS):
         held = fold == number
         learned, right = views[:, ~held], labels[~held]
-        temperature = temperature_of(learned, right)
-        for method in _METHODS:
-            shares = _fit(learned, right, temperature, method).apply(views[:, held])
-            given = shares[np.arange(held.sum()), labels[held]]
-            found[method][held] = -np.log(np.maximum(given, np.finfo(np.float64).tiny))
-    return found
+        shares[held] = _fit(learned, right, temperature_of(learned, right), method).apply(views[:, held])
+    given = np.maximum(shares[np.arange(len(labels)), labels], np.finfo(np.float64).tiny)
+    return _HeldOut(-np.log(given), int(np.sum(shares.argmax(axis=1) == labels)))
 
 
 def _fit(views: Floats, labels: Labels, temperature: float, method: Method) -> Scaling:
     if method == "temperature":
         return Scaling(method, temperature)
-    curved = method == "vector and curve"
-    table, curve = _fit_table(_shares(views), labels, temperature, curved=curved)
+    table, curve = _fit_table(_shares(views), labels, temperature, _moves(method, views.shape[2]))
     scale, bias = table.tolist()
     return Scaling(method, 1.0, tuple(scale), tuple(bias), curve)
 
 
-def _fit_table(x: Floats, labels: Labels, temperature: float, *, curved: bool) -> tuple[Floats, float]:
+def _moves(method: Method, classes: int) -> Floats:
+    """Which of the scales, the biases and the curve (rows) each number that is fitted moves (columns)."""
+    every = np.eye(2 * classes + 1)
+    if method == "curve":
+        return np.stack([every[:, :classes].sum(axis=1), every[:, -1]], axis=1)
+    return every[:, :-1] if method == "vector" else every
+
+
+def _fit_table(x: Floats, labels: Labels, temperature: float, moves: Floats) -> tuple[Floats, float]:
     """Scales and biases (2, classes) and the curve with the least log loss, by Newton's method.
 
     Each number is held to where the temperature alone has it, as by one normal deviate, so that classes with
-    few answers stay there.
+    few answers stay there. `moves` is what may change.
     """
     classes = x.shape[2]
     start = np.concatenate([np.full(classes, 1 / temperature), np.zeros(classes + 1)])
-    free = np.ones(len(start), bool)
+    curved = bool(moves[-1].any())
+    free = np.ones(moves.shape[1], bool)
 
     def loss(numbers: Floats) -> float:
         return _loss(x, labels, numbers) + float(np.square(numbers - start).sum()) / (2 * len(labels))
@@ -138,19 +152,21 @@ def _fit_table(x: Floats, labels: Labels, temperature: float, *, curved: bool) -
         slope, bend = _derivatives(x, labels, numbers)
         slope += (numbers - start) / len(labels)
         bend[np.diag_indices_from(bend)] += 1 / len(labels)
-        # A negative curve would make the least likely classes likely: it stays at 0 or above.
-        free[-1] = curved and (numbers[-1] > 0 or slope[-1] < 0)
+        slope, bend = moves.T @ slope, moves.T @ bend @ moves
+        if curved:
+            # A negative curve would make the least likely classes likely: it stays at 0 or above.
+            free[-1] = numbers[-1] > 0 or slope[-1] < 0
         step = _step(slope, bend, free)
-        if numbers[-1] < step[-1]:
+        if curved and numbers[-1] < step[-1]:
             if numbers[-1] > 0:
                 step *= numbers[-1] / step[-1]
             else:
                 free[-1] = False
                 step = _step(slope, bend, free)
         length, hoped = 1.0, float(slope @ step)
-        while length > 1e-6 and loss(numbers - length * step) > now - 1e-4 * length * hoped:
+        while length > 1e-6 and loss(numbers - length * (moves @ step)) > now - 1e-4 * length * hoped:
             length /= 2
-        numbers = numbers - length * step
+        numbers = numbers - length * (moves @ step)
         numbers[-1] = max(numbers[-1], 0.0)
         before, now = now, loss(numbers)
         if before - now < _ENOUGH:

@@ -40,7 +40,7 @@ class Trust:
     fitted_on: str
     fitted: int
     pictures: int  # judged
-    method: str  # "temperature", "vector" or "vector and curve"
+    method: str  # "temperature", "curve", "vector" or "vector and curve"
     temperature: float
     losses: dict[str, float]  # cross-validated log loss of each method where it was fitted
     before: Truth

@@ -422,7 +422,7 @@ class Calibration(TypedDict):
     """How its confidence was made true."""
 
     method: Annotated[
-        Literal["temperature", "vector", "vector and curve"],
+        Literal["temperature", "curve", "vector", "vector and curve"],
         Field(description="One temperature, or a scale for each class."),
     ]
     fitted: Annotated[int, Field(ge=1, description="On so many answers to pictures that were held out.")]

@@ -36,6 +36,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_whole_way(new_python: Lapel, lapel: Lapel, files: Path) -> None:
     """Every verb for the first time in a Python that has imported nothing yet."""
     trained = new_python(

@@ -152,7 +152,10 @@ def kept(tagger: Tagger, pictures: Pictures) -> Shares:
     return discount_rejects(*tagger.answers(pictures))
 
 
-@pytest.mark.parametrize(("model", "count"), [("fashion-mnist", 12), ("photo", 6), ("photo-small", 40)])
+@pytest.mark.parametrize(
+    ("model", "count"),
+    [("fashion-mnist", 12), pytest.param("photo", 6, marks=pytest.mark.long), ("photo-small", 40)],
+)
 def test_shipped_models_look_at_the_garment(model: str, count: int) -> None:
     """Garments cover a third of these pictures: so often would a pixel lie on one by chance."""
     tagger = lapel.load_tagger(model)

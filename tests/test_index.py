@@ -261,6 +261,16 @@ def test_two_writers_do_not_harm_each_other(tmp_path: Path) -> None:
 # What goes wrong
 
 
+def test_a_name_that_is_no_text_is_a_row_that_says_so(photos: Path, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/odd-\xff.png"
+    shutil.copy(photos / "03.png", odd)
+    index = lapel.open_index(tmp_path / "index.lapel")
+    (change,) = index.add([os.fsdecode(odd)])
+    assert change.what == "not read" and change.error is not None
+    assert change.error.message.endswith(": the file's name is not UTF-8.")
+    assert len(index) == COUNT
+
+
 def test_what_is_no_index_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"none.lapel: no such index.\nMake one with: lapel index PHOTOS --out"

@@ -165,7 +165,7 @@ def agree(recipe: Recipe, dataset: Dataset) -> None:
     assert low <= second <= high, (first, second)
 
 
-@pytest.mark.parametrize("name", ["dense", "cnn"])
+@pytest.mark.parametrize("name", ["dense", pytest.param("cnn", marks=pytest.mark.long)])
 def test_both_engines_reach_the_same_accuracy_on_drawn_garments(name: str) -> None:
     dataset = garments(1200, 800, size=16)
     agree(load_recipe(name, ["training.epochs=6", "training.batch=30"]), dataset)
@@ -291,6 +291,7 @@ class TestBackends:
         assert f"{what} is not installed" in said
         assert hint in said
 
+    @pytest.mark.long
     @pytest.mark.parametrize("name", ["jax", "torch"])
     def test_learns_and_goes_on_to_the_same_bits_and_answers_alike(self, name: str, tmp_path: Path) -> None:
         if importlib.util.find_spec(name) is None:

@@ -411,6 +411,7 @@ def test_no_photographer_is_on_both_sides_of_a_fold(photos: photo_small.Photos) 
     assert sorted(judged) == list(range(21))
 
 
+@pytest.mark.long
 def test_the_making_of_the_photo_model(
     photos: photo_small.Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def test_drawn_garments_are_labelled_by_the_model_of_fashion_mnist() -> None:
     assert (rejected < 0.5).mean() > 0.7
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("fashion_mnist")
 def test_the_model_of_fashion_mnist_is_as_good_as_it_should_be() -> None:
     """On the validation pictures, which it has not learned from."""

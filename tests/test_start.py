@@ -105,7 +105,9 @@ def test_a_training_starts_from_an_exported_model(compact: bool) -> None:
         assert (np.abs(taken[name] - array) <= bound).all(), name
 
 
-@pytest.mark.parametrize("name", ["photo", "photo-small", "fashion-mnist"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("photo", marks=pytest.mark.long), "photo-small", "fashion-mnist"]
+)
 def test_weights_taken_from_a_shipped_model_answer_as_the_model_does(name: str) -> None:
     """Its kernels are kept in eight bits; those for photos compute in them, too, batch norm worked in.
 

@@ -112,7 +112,7 @@ def hits_of(rows: Iterable[Mapping[str, Any]]) -> list[Hit]:
             tuple(Colour(one["name"], one["share"], one["hex"]) for one in row["colours"]),
             row["accepted"],
             row["reason"],
-            1 - row["_distance"] if "_distance" in row else None,
+            min(1.0, 1 - row["_distance"]) if "_distance" in row else None,
             row["thumbnail"],
             tuple(row["corrected"]),
         )

@@ -80,7 +80,7 @@ class Update:
 
     def _sorted(self) -> Iterator[Photo]:
         """The photos; those that need not be looked at come with what becomes of them."""
-        remaining = iter(self._photos)
+        remaining = map(_checked, self._photos)
         while photos := list(islice(remaining, _LOOKED_UP)):
             known = self._store.known([source_of(photo) for photo in photos])
             stamps = [_stamp(photo, known.get(source_of(photo))) for photo in photos]
@@ -156,6 +156,17 @@ class Update:
 def source_of(photo: Photo) -> str:
     """What a photo is called in an index: its path from the root, or the name of what is no file."""
     return os.path.abspath(photo.source) if isinstance(photo.source, str) else photo.name  # noqa: PTH100
+
+
+def _checked(photo: Photo) -> Photo:
+    """The photo; one whose name cannot be kept comes with that for an error, under a name that can be."""
+    try:
+        source_of(photo).encode()
+    except UnicodeEncodeError:
+        name = source_name(photo.name)
+        hint = "Give it a name in UTF-8, which an index keeps names in."
+        return Photo(name, PictureError(f"{name}: the file's name is not UTF-8.", hint))
+    return photo
 
 
 def _stamp(photo: Photo, known: tuple[str, Stamp] | None) -> Stamp | None:

@@ -138,6 +138,7 @@ def test_the_bootstrap_of_seeds_is_as_wide_as_seeds_and_pictures_make_it() -> No
     assert high - low == pytest.approx(expected, rel=0.1)
 
 
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
     expected = multipletests(values, method="holm")[1] if values else []

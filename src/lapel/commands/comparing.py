@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .looks import remark_on_test
-from .tables import Column, print_table
+from .tables import Column, print_sentence, print_table
 
 if TYPE_CHECKING:
     from ..answers import Contender
@@ -122,7 +122,7 @@ def _print_comparison(comparison: Comparison) -> None:
     print_table(columns, [_cells(row)[: len(columns)] for row in comparison.rows])
     for row in others:
         if row.answered_differently is not None:
-            click.echo(_counts(first, row))
+            print_sentence(_counts(first, row))
     if len(others) == 1 and others[0].classes:
         _print_classes(first, others[0])
     click.echo(f"Data: {first.dataset}, fingerprint {first.fingerprint[:12]}.", err=True)

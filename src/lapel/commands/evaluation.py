@@ -88,7 +88,8 @@ def evaluate(
     judged, in the way that `lapel tag` goes; what is none of the model's classes, it should not accept.
     """
     refuse_together({"--report": folder, "--no-report": no_report})
-    refuse_together({"--robustness": robustness, "--strangers": strangers, "--by": by, "--report": folder})
+    for other in ({"--by": by}, {"--report": folder}):
+        refuse_together({"--robustness": robustness, "--strangers": strangers, **other})
     if against is not None and not robustness:
         raise click.UsageError("--against goes with --robustness.")
     if robustness or strangers:

@@ -76,6 +76,13 @@ def print_pairs(pairs: Sequence[tuple[str, str | Text]], *, err: bool = False) -
     _print_lines(console_on(err=err), columns, rows)
 
 
+def print_sentence(text: str, *, err: bool = False) -> None:
+    """Print a sentence, wrapped between words where the terminal is narrower."""
+    from rich.text import Text
+
+    console_on(err=err).print(Text(text))
+
+
 def console_on(*, err: bool = False) -> Console:
     """A console as wide as the terminal, or as wide as it takes where a program reads."""
     from rich.console import Console

@@ -471,6 +471,7 @@ def test_the_verb(lapel: Lapel, tmp_path: Path) -> None:
     assert environment["left_out"]["pictures"].split() == [str(place) for place in doubted]
 
 
+@pytest.mark.long
 def test_planted_errors_among_real_pictures_are_found(fashion_mnist: Path) -> None:
     """A tenth of them, and networks of half of that, find 83 % of 120; BENCHMARKS.md has more pictures."""
     from lapel.data import load_data

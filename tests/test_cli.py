@@ -81,7 +81,7 @@ def test_quiet_says_nothing_but_the_run(lapel: Lapel, files: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "runs/small-1\n", "")
 
 
-@pytest.mark.parametrize("engine", ["torch", "keras"])
+@pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.long)])
 def test_ctrl_c_stops_cleanly_and_resume_goes_on(lapel: Lapel, files: Path, engine: str) -> None:
     if importlib.util.find_spec(engine) is None:
         pytest.skip(f"{engine} is not installed")
@@ -192,6 +192,7 @@ def check_demo(stdout: str, stderr: str, folder: Path) -> float:
     return float(re.search(r"([\d.]+)% of [\d,]+ test pictures", stdout)[1])
 
 
+@pytest.mark.long
 def test_demo_without_data_and_network_uses_drawn_garments_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,9 +84,10 @@ def on_small_data(words: list[str], folder: Path) -> list[str]:
 
 
 def by_length(page: Path) -> object:
-    """Pages that train several times are left to `make test-all`."""
+    """Pages that train several times, or make an index, are left to `make test-all`."""
     trainings = sum(words[0] in ("train", "import") for words in commands(page))
-    long = trainings > 1 and page.stem != "README"
+    indexes = any(words[0] == "index" for words in commands(page))
+    long = trainings > 1 or indexes
     return pytest.param(page, id=page.stem, marks=[pytest.mark.long] if long else [])
 
 

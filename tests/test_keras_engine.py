@@ -50,7 +50,14 @@ def answers(engine: str, recipe: Recipe, weights: Any, dataset: Dataset) -> NDAr
     return built.probabilities(network, dataset.test.pictures)
 
 
-@pytest.mark.parametrize("name", [name for name in named_recipes() if not load_recipe(name).start])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] if name == "cnn-deep" else [])
+        for name in named_recipes()
+        if not load_recipe(name).start
+    ],
+)
 @pytest.mark.parametrize(("here", "there"), [("torch", "keras"), ("keras", "torch")])
 def test_trained_weights_give_the_same_probabilities_on_the_other_engine(
     name: str, here: str, there: str
@@ -330,6 +337,7 @@ class TestTheTerminal:
         save_data(blobs(), tmp_path / "blobs.npz", "npz")
         yield tmp_path / "blobs.npz"
 
+    @pytest.mark.long
     def test_shows_nothing_of_what_tensorflow_says(self, new_python: Callable[..., Any], data: Path) -> None:
         trained = new_python(
             "train", "dense", "--engine", "keras", "--data", data, "--set", "training.epochs=2"

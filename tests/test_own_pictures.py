@@ -511,7 +511,7 @@ def small() -> Any:
     )
 
 
-@pytest.mark.parametrize("engine", ["torch", "keras"])
+@pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.long)])
 def test_a_training_streams_from_a_file_with_the_same_bits_twice_and_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
@@ -688,6 +688,7 @@ def test_many_pictures_that_are_all_alike_take_no_square_of_time() -> None:
     assert 30_000 <= len(near_pairs(small_ones)) < 30_000 * 80
 
 
+@pytest.mark.long
 def test_classes_of_uneven_size_are_said_and_what_to_do(lapel: Lapel, tmp_path: Path) -> None:
     broken(photos(tmp_path / "mine", {"coat": 26, "dress": 4}), good=0, bad=1)
     words = "train", "cnn-simple", "--data", "mine", "--set", "training.epochs=1"
@@ -732,6 +733,7 @@ def test_every_picture_is_held_out_once(tmp_path: Path) -> None:
     assert caught.value.hint.startswith("Choose --folds 7.")
 
 
+@pytest.mark.long
 def test_folds_are_one_study_that_goes_on_and_is_judged_together(lapel: Lapel, tmp_path: Path) -> None:
     mine(tmp_path / "mine")
     words = (

@@ -118,16 +118,16 @@ def _match_one(
 
 def _print_match(found: Match) -> None:
     from ..matching.outfit import NAMES
-    from .tables import Column, print_table
+    from .tables import Column, print_table, typed_path
 
-    click.echo(f"With the {found.garment.title} ({found.garment.source}):\n")
+    click.echo(f"With the {found.garment.title} ({typed_path(found.garment.source)}):\n")
     for number, outfit in enumerate(found.outfits, start=1):
         lacks = f", without {' and '.join(NAMES[role] for role in outfit.lacks)}" if outfit.lacks else ""
         click.echo(f"Outfit {number}: {outfit.score:.2f}{lacks}")
         others = [(role, one) for role, one in outfit.garments.items() if one.id != found.garment.id]
         print_table(
             (Column("  "), Column(""), Column("", rank=1)),
-            [(f"  {role}", one.title, one.source) for role, one in others],
+            [(f"  {role}", one.title, typed_path(one.source)) for role, one in others],
         )
         for reason in outfit.reasons:
             click.echo(f"  – {reason}")
@@ -142,8 +142,16 @@ def _print_match(found: Match) -> None:
 
 
 def _rows(role: str, pairs: tuple[Pair, ...]) -> list[tuple[str, str, str, str, str]]:
+    from .tables import typed_path
+
     return [
-        (role, pair.second.title, f"{pair.score:.2f}", pair.second.source, "; ".join(pair.reasons))
+        (
+            role,
+            pair.second.title,
+            f"{pair.score:.2f}",
+            typed_path(pair.second.source),
+            "; ".join(pair.reasons),
+        )
         for pair in pairs
     ]
 

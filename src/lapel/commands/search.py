@@ -78,7 +78,7 @@ def duplicates(index: Path, similarity: float | None, as_json: bool) -> None:
     """Find the photos in INDEX that are the same, or show the same garment."""
     from ..index.duplicates import SAME_GARMENT
     from ..index.index import open_index
-    from .tables import Column, print_table
+    from .tables import Column, print_table, typed_path
 
     found = open_index(index).duplicates(SAME_GARMENT if similarity is None else similarity)
     if as_json:
@@ -90,7 +90,7 @@ def duplicates(index: Path, similarity: float | None, as_json: bool) -> None:
     for group in found:
         for place, hit in enumerate(group.hits):
             first = [group.same, f"{group.similarity:.3f}"] if place == 0 else ["", ""]
-            rows.append([*first, _shown(hit), hit.kind])
+            rows.append([*first, typed_path(hit.source), hit.kind])
     if rows:
         print_table(columns, rows)
     photos = sum(len(group.hits) - 1 for group in found if group.same == "photo")
@@ -101,7 +101,7 @@ def duplicates(index: Path, similarity: float | None, as_json: bool) -> None:
 def print_hits(hits: Sequence[Hit]) -> None:
     """Print hits for people, as a table."""
     from ..wording import percent
-    from .tables import Column, print_table
+    from .tables import Column, print_table, typed_path
 
     searched = hits[0].similarity is not None
     columns = [
@@ -116,7 +116,7 @@ def print_hits(hits: Sequence[Hit]) -> None:
         columns,
         [
             [
-                _shown(hit),
+                typed_path(hit.source),
                 *([f"{hit.similarity:.3f}"] if hit.similarity is not None else []),
                 hit.kind,
                 ", ".join(colour.name for colour in hit.colours),
@@ -128,20 +128,14 @@ def print_hits(hits: Sequence[Hit]) -> None:
     )
 
 
-def _shown(hit: Hit) -> str:
-    """The path as it is typed from here."""
-    from ..decode import source_name
-
-    path = Path(hit.source)
-    near = path.is_absolute() and path.is_relative_to(Path.cwd())
-    return source_name(path.relative_to(Path.cwd()) if near else path)
-
-
 def _say_missing(hits: Sequence[Hit]) -> None:
     gone = [hit for hit in hits if Path(hit.source).is_absolute() and not os.path.lexists(hit.source)]
     if gone:
+        from .tables import typed_path
+
+        first = typed_path(gone[0].source)
         click.echo(
-            f"{len(gone):,} of these files are no longer there, such as {_shown(gone[0])}. Run `lapel index` "
-            "on the folder where they lie now: it knows them again.",
+            f"{len(gone):,} of these files are no longer there, such as {first}. Run `lapel index` on the "
+            "folder where they lie now: it knows them again.",
             err=True,
         )

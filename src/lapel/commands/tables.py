@@ -83,6 +83,17 @@ def print_sentence(text: str, *, err: bool = False) -> None:
     console_on(err=err).print(Text(text))
 
 
+def typed_path(source: str) -> str:
+    """The path of a photo as it is typed from here."""
+    from pathlib import Path
+
+    from ..decode import source_name
+
+    path = Path(source)
+    near = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return source_name(path.relative_to(Path.cwd()) if near else path)
+
+
 def console_on(*, err: bool = False) -> Console:
     """A console as wide as the terminal, or as wide as it takes where a program reads."""
     from rich.console import Console

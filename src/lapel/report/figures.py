@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from .. import metrics
 from ..tagger import Tag
 from ..wording import percent
+
+# Whoever draws curves finds them here, too.
+from .learning_figures import accuracy_curves as accuracy_curves
+from .learning_figures import compare_curves as compare_curves
+from .learning_figures import loss_curves as loss_curves
 from .style import INK, LINE, MUTED, PAPER, RIGHT, WRONG, drawing, plain
 from .tiles import Tile, mosaic, show
 

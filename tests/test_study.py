@@ -20,7 +20,7 @@ from lapel.evaluation import evaluate
 from lapel.exporting import card_of
 from lapel.recipes.load import to_toml
 from lapel.runs import Run
-from lapel.splits import split_of_run
+from lapel.splits import learned_by, split_of_run
 from lapel.study import Study, begin_study, judge_study, open_study, train_study
 from lapel.trainer import train
 from lapel.training.watch import Watch
@@ -83,6 +83,9 @@ def test_seeds_share_the_pictures_that_the_first_holds_out(study: Study, data: P
     assert len(set(weights(study).values())) == 3
     # A model of a member is judged on what the member held out.
     assert card_of(study.runs[1]).made["split_seed"] == 4
+    # None of them has learned from what all of them hold out.
+    learned = [learned_by(run, dataset).pictures for run in study.runs]
+    assert all(np.array_equal(one, dataset.split(0.1, 4)[0].pictures) for one in learned)
 
 
 def test_the_first_member_is_the_run_of_its_seed_alone(study: Study, data: Path, tmp_path: Path) -> None:

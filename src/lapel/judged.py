@@ -17,7 +17,7 @@ from .metrics import Probabilities
 from .model_file import read_model
 from .picture import PictureSpec
 from .runs import Run, dataset_of, open_run, same_data
-from .splits import SplitName, dataset_of_model, parts_of, split_of_model, split_of_run
+from .splits import SplitName, dataset_of_model, learned_by, split_of_model, split_of_run
 from .tagger import Tagger, tagger_of
 
 Made: TypeAlias = Run | Tagger
@@ -44,8 +44,8 @@ class Judged:
         return split_of_model(self.made, self.dataset, split)
 
     def learned(self) -> Split:
-        """The training pictures that are not held out."""
-        return parts_of(self.made, self.dataset)[0]
+        """The training pictures that were learned from."""
+        return learned_by(self.made, self.dataset)
 
     def record_look(self, split: SplitName, accuracy: float, pictures: int) -> int | None:
         """Write a look down in the run, and give how often test pictures were looked at; of a model, None."""

@@ -47,9 +47,12 @@ def held_by(run: Run) -> str:
     return f"seed {run.split_seed}, share {run.recipe.training.validation:g}"
 
 
-def learned_by(run: Run, dataset: Dataset) -> Split:
-    """The pictures that a run has learned from."""
-    return dataset.split(run.recipe.training.validation, run.environment["seed"], run.fold, run.left_out)[0]
+def learned_by(judged: Run | Tagger, dataset: Dataset) -> Split:
+    """The pictures that a run has learned from; of a model, all that its seed would not hold out."""
+    if isinstance(judged, Tagger):
+        return _parts_of_model(judged, dataset)[0]
+    share = judged.recipe.training.validation
+    return dataset.split(share, judged.split_seed, judged.fold, judged.left_out)[0]
 
 
 def dataset_of_model(tagger: Tagger, progress: Progress | None = None) -> Dataset:
@@ -60,14 +63,11 @@ def dataset_of_model(tagger: Tagger, progress: Progress | None = None) -> Datase
 
 def split_of_model(tagger: Tagger, dataset: Dataset, split: str) -> Split:
     """The pictures of a split to judge a model on. Raises RunError as `split_of_run` does."""
-    return parts_of(tagger, dataset)[1] if split == "validation" else _test(dataset, split)
+    return _parts_of_model(tagger, dataset)[1] if split == "validation" else _test(dataset, split)
 
 
-def parts_of(judged: Run | Tagger, dataset: Dataset) -> tuple[Split, Split]:
-    """The training pictures in two: what was learned from, and what was held out, the validation pictures."""
-    if isinstance(judged, Run):
-        return dataset.split(judged.recipe.training.validation, judged.split_seed, judged.fold)
-    made = judged.card.made
+def _parts_of_model(tagger: Tagger, dataset: Dataset) -> tuple[Split, Split]:
+    made = tagger.card.made
     seed = made.get("split_seed", made.get("seed"))
     return dataset.split(_VALIDATION, seed if isinstance(seed, int) else 0)
 

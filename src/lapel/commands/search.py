@@ -50,9 +50,10 @@ def search(
     opened = open_index(index)
     hits = opened.search(photo, top=top, kind=kind, colour=colour, label=label)
     if gallery is not None:
+        from ..index.describe import thumbnail
         from ..index.gallery import write_gallery
 
-        query = None if photo is None else opened.describer.describe_photo(photo).thumbnail
+        query = None if photo is None else thumbnail(opened.describer.labels.picture(photo))
         write_gallery(hits, gallery, f"Search in {index.name}", query)
     if as_json:
         for hit in hits:

@@ -79,8 +79,12 @@ class Describer:
 
     def describe(self, names: Sequence[str], pictures: Sequence[Picture]) -> list[Description]:
         """What the models say of pictures as they see them. Raises ModelError where one fails."""
+        if not pictures:
+            return []
         tags, embeddings = self.labels.tag_and_embed(names, pictures)
-        kinds = self.kinds.tag_pictures(names, pictures)
+        # The colours of a garment are the same, whoever is asked what it is.
+        colours = [tag.colours for tag in tags]
+        kinds = self.kinds.tags(names, *self.kinds.answers(np.stack(pictures)), colours)
         return [
             Description(tag, kind, embedding, thumbnail(picture))
             for tag, kind, embedding, picture in zip(tags, kinds, embeddings, pictures, strict=True)

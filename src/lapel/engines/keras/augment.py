@@ -10,10 +10,9 @@ import keras
 from keras import ops
 
 from ...recipes.schema import Augmentation
+from ...training.changes import SHARP, ways_of
 
 _Way: TypeAlias = Callable[[Any, Augmentation, keras.random.SeedGenerator], Any]
-
-_SHARP = 0.3  # pixels: a bell so narrow leaves a picture almost as it is
 
 
 def augment(pictures: Any, how: Augmentation, random: keras.random.SeedGenerator) -> Any:
@@ -26,41 +25,23 @@ def augment(pictures: Any, how: Augmentation, random: keras.random.SeedGenerator
     if how.alone:
         pictures = _one_each(_mirror(pictures, how, random), how, random)
     else:
-        for way in _ways(how):
-            pictures = way(pictures, how, random)
+        for way in ways_of(how):
+            pictures = _WAYS[way](pictures, how, random)
     if how.changed < 1:
         pictures = ops.where(_draw(pictures, random) < how.changed, pictures, given)
     return pictures
 
 
-def _ways(how: Augmentation) -> list[_Way]:
-    """The ways that are asked for, in their order."""
-    turns = bool(how.rotate or how.scale or how.shear)
-    asked: tuple[tuple[_Way, object], ...] = (
-        (_quarter, how.quarter),
-        (_turn, turns),
-        (_mirror, how.flip and not turns and not how.alone),
-        (_shift, how.shift),
-        (_blur, how.blur),
-        (_light, how.brightness or how.contrast),
-        (_invert, how.invert),
-        (_noise, how.noise),
-        (_specks, how.specks),
-        (_erase, how.erase),
-    )
-    return [way for way, value in asked if value]
-
-
 def _one_each(pictures: Any, how: Augmentation, random: keras.random.SeedGenerator) -> Any:
     # Batches are shuffled, so that places will do for chance: the first picture goes the first way.
-    ways, count = _ways(how), ops.shape(pictures)[0]
+    ways, count = ways_of(how), ops.shape(pictures)[0]
     if not ways:
         return pictures
     rows = -(-count // len(ways))
     parts = []
     for number, way in enumerate(ways):
         places = (ops.arange(rows, dtype="int32") * len(ways) + number) % count
-        parts.append(way(ops.take(pictures, places, axis=0), how, random))
+        parts.append(_WAYS[way](ops.take(pictures, places, axis=0), how, random))
     return ops.reshape(ops.stack(parts, 1), (-1, *pictures.shape[1:]))[:count]
 
 
@@ -117,8 +98,8 @@ def _blur(pictures: Any, how: Augmentation, random: keras.random.SeedGenerator) 
     height, width, channels = pictures.shape[1:]
     reach = min(math.ceil(2 * how.blur), height - 1, width - 1)
     angle = _draw(pictures, random) * math.pi
-    along = _draw(pictures, random) * how.blur + _SHARP
-    across = _draw(pictures, random) * along + _SHARP
+    along = _draw(pictures, random) * how.blur + SHARP
+    across = _draw(pictures, random) * along + SHARP
     steps = ops.arange(-reach, reach + 1, dtype="float32")
     down, right = ops.reshape(steps, (1, -1, 1, 1)), ops.reshape(steps, (1, 1, -1, 1))
     far = (right * ops.cos(angle) + down * ops.sin(angle)) / along
@@ -173,3 +154,17 @@ def _erase(pictures: Any, how: Augmentation, random: keras.random.SeedGenerator)
     inside = (rows >= top) & (rows < top + tall) & (columns >= left) & (columns < left + wide)
     noise = keras.random.uniform(ops.shape(pictures), dtype="float32", seed=random)
     return ops.where(inside & (chosen < how.erase), noise, pictures)
+
+
+_WAYS: dict[str, _Way] = {
+    "quarter": _quarter,
+    "turn": _turn,
+    "mirror": _mirror,
+    "shift": _shift,
+    "blur": _blur,
+    "light": _light,
+    "invert": _invert,
+    "noise": _noise,
+    "specks": _specks,
+    "erase": _erase,
+}

@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...recipes.schema import Augmentation
+from ...training.changes import SHARP, ways_of
 
 _Way: TypeAlias = Callable[[Tensor, Augmentation, torch.Generator], Tensor]
-
-_SHARP = 0.3  # pixels: a bell so narrow leaves a picture almost as it is
 
 
 def augment(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
@@ -27,39 +26,21 @@ def augment(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Ten
     if how.alone:
         pictures = _one_each(_mirror(pictures, how, random), how, random)
     else:
-        for way in _ways(how):
-            pictures = way(pictures, how, random)
+        for way in ways_of(how):
+            pictures = _WAYS[way](pictures, how, random)
     if how.changed < 1:
         pictures = torch.where(_draw(pictures, random) < how.changed, pictures, given)
     return pictures
 
 
-def _ways(how: Augmentation) -> list[_Way]:
-    """The ways that are asked for, in their order."""
-    turns = bool(how.rotate or how.scale or how.shear)
-    asked: tuple[tuple[_Way, object], ...] = (
-        (_quarter, how.quarter),
-        (_turn, turns),
-        (_mirror, how.flip and not turns and not how.alone),
-        (_shift, how.shift),
-        (_blur, how.blur),
-        (_light, how.brightness or how.contrast),
-        (_invert, how.invert),
-        (_noise, how.noise),
-        (_specks, how.specks),
-        (_erase, how.erase),
-    )
-    return [way for way, value in asked if value]
-
-
 def _one_each(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
     # Batches are shuffled, so that places will do for chance: the first picture goes the first way.
-    ways, count = _ways(how), len(pictures)
+    ways, count = ways_of(how), len(pictures)
     if not ways:
         return pictures
     rows = -(-count // len(ways))
     places = torch.arange(rows * len(ways), device=pictures.device).view(rows, -1) % count
-    parts = [way(pictures[places[:, number]], how, random) for number, way in enumerate(ways)]
+    parts = [_WAYS[way](pictures[places[:, number]], how, random) for number, way in enumerate(ways)]
     return torch.stack(parts, 1).flatten(0, 1)[:count]
 
 
@@ -114,8 +95,8 @@ def _blur(pictures: Tensor, how: Augmentation, random: torch.Generator) -> Tenso
     count, channels, height, width = pictures.shape
     reach = min(math.ceil(2 * how.blur), height - 1, width - 1)
     angle = _draw(pictures, random) * math.pi
-    along = _draw(pictures, random) * how.blur + _SHARP
-    across = _draw(pictures, random) * along + _SHARP
+    along = _draw(pictures, random) * how.blur + SHARP
+    across = _draw(pictures, random) * along + SHARP
     steps = torch.arange(-reach, reach + 1.0, device=pictures.device)
     down, right = steps.view(1, 1, -1, 1), steps.view(1, 1, 1, -1)
     far = (right * angle.cos() + down * angle.sin()) / along
@@ -171,3 +152,17 @@ def erase(pictures: Tensor, share: float, random: torch.Generator) -> Tensor:
     )
     noise = torch.rand(pictures.shape, generator=random, device=pictures.device)
     return torch.where(inside, noise, pictures)
+
+
+_WAYS: dict[str, _Way] = {
+    "quarter": _quarter,
+    "turn": _turn,
+    "mirror": _mirror,
+    "shift": _shift,
+    "blur": _blur,
+    "light": _light,
+    "invert": _invert,
+    "noise": _noise,
+    "specks": _specks,
+    "erase": _erase,
+}

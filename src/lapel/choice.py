@@ -89,7 +89,7 @@ def kept_by_folds(folds: Sequence[tuple[KeptEpoch | None, int]]) -> KeptEpoch | 
 def caution(run: Run, kept: KeptEpoch | None, split: str, pictures: int, *, has_test: bool) -> str:
     """What a reader may conclude from a figure of a run, where that is less than it seems; else nothing."""
     if split == "test":
-        looks = sum(look["split"] == "test" for look in run.looks)
+        looks = len(run.test_accuracies)
         return _worn(looks) if looks > 1 else ""
     if kept is None or not kept.chosen:
         return ""

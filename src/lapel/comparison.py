@@ -122,7 +122,7 @@ def compare(
 def _row(one: Contender) -> Row:
     runs = runs_of(one)
     environment = runs[0].environment
-    looks = [[look["accuracy"] for look in run.looks if look["split"] == "test"] for run in runs]
+    looks = [run.test_accuracies for run in runs]
     validated = [_validation_accuracy(run) for run in runs]
     tested = [seen[-1] if seen else None for seen in looks]
     return Row(

@@ -395,7 +395,7 @@ def report_of_run(
         dataset=data["name"],
         run=run.name,
         fingerprint=data["fingerprint"],
-        test_looks=sum(look["split"] == "test" for look in run.looks),
+        test_looks=len(run.test_accuracies),
         held_out=run.predictions("validation") if split == "test" else None,
     )
     epoch = kept_by(run)

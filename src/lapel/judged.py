@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from .data import Progress
-from .data.dataset import Dataset, Pictures, Split
+from .data.dataset import Dataset, Pictures, Split, drawn
 from .evaluation import answers_of, is_model
 from .exporting import card_of
 from .metrics import Probabilities
@@ -52,7 +52,7 @@ class Judged:
         if not isinstance(self.made, Run):
             return None
         self.made.record_look(split, accuracy, pictures)
-        return sum(1 for look in self.made.looks if look["split"] == "test")
+        return len(self.made.test_accuracies)
 
 
 def open_judged(
@@ -87,10 +87,7 @@ def open_judged(
 
 def sample(split: Split, most: int, seed: int) -> Split:
     """At most so many pictures of a split, drawn by a seed, in their order."""
-    if len(split) <= most:
-        return split
-    places = np.random.default_rng(seed).choice(len(split), most, replace=False)
-    return split.take(np.sort(places))
+    return split if len(split) <= most else split.take(drawn(len(split), most, seed))
 
 
 def _of_model(tagger: Tagger, dataset: Dataset, file: Callable[[], bytes] | None) -> Judged:

@@ -18,7 +18,7 @@ from .errors import LapelError
 Numbers = NDArray[np.int64]
 Probabilities = NDArray[np.floating[Any]]
 
-_Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
+Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
 _CONFUSIONS = 10
 _ROUNDING = 1e-3  # by which sums and quantised networks may miss 0 and 1
 
@@ -62,11 +62,11 @@ def wilson_interval(right: int, pictures: int) -> tuple[float, float]:
     """
     if pictures < 1 or not 0 <= right <= pictures:
         raise LapelError(f"An interval needs 0 to n right out of n ≥ 1 pictures, not {right} of {pictures}.")
-    square = _Z95**2
+    square = Z95**2
     share = right / pictures
     middle = (share + square / (2 * pictures)) / (1 + square / pictures)
     spread = math.sqrt(share * (1 - share) / pictures + square / (4 * pictures**2))
-    half = _Z95 / (1 + square / pictures) * spread
+    half = Z95 / (1 + square / pictures) * spread
     # Exact ends: rounding must not push 0 of n above 0, or n of n below 1.
     low = 0.0 if right == 0 else max(0.0, middle - half)
     high = 1.0 if right == pictures else min(1.0, middle + half)

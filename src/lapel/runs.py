@@ -98,6 +98,11 @@ class Run:
         return list(self._lines(_LOOKS))
 
     @property
+    def test_accuracies(self) -> list[float]:
+        """What each look at the test pictures came to."""
+        return [look["accuracy"] for look in self.looks if look["split"] == "test"]
+
+    @property
     def done(self) -> dict[str, Any] | None:
         """How the training ended, or None while it has not."""
         return dict(self._json(_DONE)) if (self.path / _DONE).exists() else None

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import LapelError
-from .metrics import Numbers
+from .metrics import Z95, Numbers
 
 _Floats = NDArray[np.float64]
 
-_Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
 _RESAMPLES = 10_000
 _EXACT = 100_000  # arrangements up to which all of them are looked at
 _SAMPLED = 99_999  # of them, where there are more; with the one that came it makes a round number
@@ -117,7 +116,7 @@ def paired_interval(only_first: int, only_second: int, pictures: int) -> tuple[f
         )
     count = pictures + 2
     first, second = (only_first + 1) / count, (only_second + 1) / count
-    half = _Z95 * math.sqrt((first + second - (second - first) ** 2) / count)
+    half = Z95 * math.sqrt((first + second - (second - first) ** 2) / count)
     return max(-1.0, second - first - half), min(1.0, second - first + half)
 
 

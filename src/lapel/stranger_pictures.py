@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from .data import Progress, load_data
-from .data.dataset import Pictures
+from .data.dataset import Pictures, drawn
 from .data.idx import holds_idx
 from .data.load import READERS
 from .data.places import places
@@ -54,9 +54,9 @@ def named_strangers(
     path = Path(name).expanduser()
     if name in CATALOG or path.suffix.casefold() in READERS or (path.is_dir() and holds_idx(path)):
         pictures = load_data(_digits_here(name), photographs=spec, progress=progress).train.pictures
-        return _drawn(name, pictures[_some(len(pictures), most, seed)], spec)
+        return _drawn(name, pictures[drawn(len(pictures), most, seed)], spec)
     photos = [photo.source for photo in Catalogue([str(path)])]
-    chosen = [photos[place] for place in _some(len(photos), most, seed)]
+    chosen = [photos[place] for place in drawn(len(photos), most, seed)]
     seen, unread = [], []
     for number, photo in enumerate(chosen):
         try:
@@ -79,7 +79,7 @@ def digits(spec: PictureSpec, most: int, seed: int) -> Strangers | None:
         pictures = load_data(place, download=False).train.pictures
     except DataError:
         return None
-    return _drawn(DIGITS, pictures[_some(len(pictures), most, seed)], spec)
+    return _drawn(DIGITS, pictures[drawn(len(pictures), most, seed)], spec)
 
 
 def as_seen(pictures: Pictures, spec: PictureSpec) -> tuple[Pictures, int]:
@@ -107,12 +107,6 @@ def _digits_here(name: str) -> str | Path:
         return name
     folders = [place.folder for place in places(CATALOG[DIGITS]) if place.own]
     return next((folder for folder in folders if holds_idx(folder)), name)
-
-
-def _some(count: int, most: int, seed: int) -> list[int]:
-    if count <= most:
-        return list(range(count))
-    return sorted(np.random.default_rng(seed).choice(count, most, replace=False).tolist())
 
 
 def _uniform_noise(known: Pictures, random: np.random.Generator) -> Pictures:

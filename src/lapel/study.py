@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .by_group import Judged, grouped, worst
+from .by_group import Groups, Judged, grouped, worst
 from .choice import caution_of_folds, kept_by_folds
 from .data import Progress, load_data
 from .data.dataset import Dataset
@@ -276,12 +276,13 @@ def judge_study(
             dataset = dataset or study.dataset(progress)
             report = evaluate(run, split=split, dataset=dataset)
         reports.append(report)
-    pooled = _pooled(study, reports) if study.kind == "folds" and split == "validation" else None
+    pool = _pool(study) if study.kind == "folds" and split == "validation" else None
+    pooled = None if pool is None else _pooled(study, reports, pool)
     groups = None
     if by is not None:
         dataset = dataset or study.dataset(progress)
-        if pooled is not None:
-            pooled = _pooled_by(study, pooled, by, dataset, progress)
+        if pool is not None and pooled is not None:
+            pooled = replace(pooled, groups=_groups_of_pool(study, pool, by, dataset, progress))
         else:
             reports = [
                 with_groups(report, run, by, dataset, progress)
@@ -316,12 +317,11 @@ def check_trained(study: Study) -> None:
         )
 
 
-def _pooled(study: Study, reports: Sequence[Report]) -> Report:
+def _pooled(study: Study, reports: Sequence[Report], answers: Judged) -> Report:
     one, epoch = reports[0], kept_by_folds([(report.epoch, report.pictures) for report in reports])
-    answers = [answer for run in study.runs if (answer := run.predictions("validation")) is not None]
     pooled = judge(
-        np.concatenate([probabilities for probabilities, _ in answers]),
-        np.concatenate([labels for _, labels in answers]),
+        answers.probabilities,
+        answers.labels,
         one.class_names,
         split="validation",
         dataset=one.dataset,
@@ -332,12 +332,19 @@ def _pooled(study: Study, reports: Sequence[Report]) -> Report:
     return replace(pooled, epoch=epoch, caution=caution_of_folds(epoch))
 
 
-def _pooled_by(study: Study, pooled: Report, by: str, dataset: Dataset, progress: Progress | None) -> Report:
+def _pool(study: Study) -> Judged:
+    """What all folds have answered to the pictures that they held out."""
+    kept = [answer for run in study.runs if (answer := run.predictions("validation")) is not None]
+    probabilities, labels = zip(*kept, strict=True)
+    return Judged(np.concatenate(labels), np.concatenate(probabilities))
+
+
+def _groups_of_pool(
+    study: Study, answers: Judged, by: str, dataset: Dataset, progress: Progress | None
+) -> Groups:
     names = group_names(dataset, by, "validation", progress)
     places = np.concatenate([places_of_run(run, dataset, "validation") for run in study.runs])
-    kept = [answer for run in study.runs if (answer := run.predictions("validation")) is not None]
-    judged = Judged(np.concatenate([one[1] for one in kept]), np.concatenate([one[0] for one in kept]))
-    return replace(pooled, groups=grouped(by, [names[place] for place in places], judged))
+    return grouped(by, [names[place] for place in places], answers)
 
 
 def _over_members(by: str, reports: Sequence[Report]) -> StudyGroups:

@@ -37,3 +37,12 @@ def describe_answer(label: str, score: float, reason: str) -> str:
     'Shirt >99.9%'
     """
     return f"{UNKNOWN}: {describe_doubt(label, score, reason)}" if reason else f"{label} {percent(score)}"
+
+
+def how_often(count: int) -> str:
+    """A number of times.
+
+    >>> how_often(1), how_often(3)
+    ('once', '3 times')
+    """
+    return {0: "never", 1: "once"}.get(count, f"{count} times")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calibrate import probabilities_at
-from ..data.dataset import Dataset, Pictures
+from ..data.dataset import Dataset, Pictures, evenly
 from ..data.holdout import Division
 from ..data.picture_file import take
 from ..engines.features import FeatureMaker
@@ -34,6 +34,7 @@ _SETTINGS = ("training.epochs=3", "training.keep=last")  # chosen by planted err
 _PRETRAINED = "efficientnet-lite0"
 _LARGE = 96  # pixels from which on a picture in colour is a photo to a network that has seen many
 _AT_ONCE = 2048  # pictures whose features are kept together
+_LOOKED_AT = 4096  # pictures that the components are found of
 _WIDTH = 128  # principal components of features that make an embedding
 
 Told = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
@@ -194,9 +195,7 @@ def _seen(compute: FeatureMaker, pictures: Pictures) -> Arrays:
 def _embedding(dataset: Dataset, see: Callable[[Pictures], NDArray[np.float32]]) -> NDArray[np.float32]:
     """The principal components of what a network sees in all pictures, some pictures at a time."""
     splits = [dataset.train.pictures, *([dataset.test.pictures] if dataset.test else [])]
-    first = see(
-        take(splits[0], np.linspace(0, len(splits[0]) - 1, min(4096, len(splits[0]))).astype(np.intp))
-    )
+    first = see(take(splits[0], evenly(len(splits[0]), _LOOKED_AT)))
     mean = first.mean(axis=0)
     axes = components(first, _WIDTH)
     parts: list[Any] = [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Labels
 from ..errors import MissingExtra
-from ..metrics import Probabilities, auroc, check_answers
+from ..metrics import Probabilities, auroc, check_answers, confusion_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def find_overlaps(
     """The pairs of classes that are taken for each other most often, at most `most`."""
     guesses = probabilities.argmax(axis=1)
     classes = len(class_names)
-    counts = np.bincount(labels * classes + guesses, minlength=classes**2).reshape(classes, classes)
+    counts = confusion_matrix(guesses, labels, classes)
     sizes = counts.sum(axis=1)
     pairs = [(a, b) for a in range(classes) for b in range(a + 1, classes) if sizes[a] and sizes[b]]
     found = []

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..answers import Contender
     from ..comparison import Comparison, Row
     from ..data import Progress
+    from ..splits import SplitName
 
 _SMALL = 1e-12  # below it, no p says more
 
@@ -58,13 +59,13 @@ def compare(
     from ..study import is_study, open_study
 
     chosen: list[Contender] = [open_study(name) if is_study(name) else open_run(name) for name in runs]
-    split = "validation" if validation else None
+    split: SplitName | None = "validation" if validation else None
     with Console(stderr=True).status("comparing") as status:
 
         def progress(what: str, _done: int, _total: int | None) -> None:
             status.update(what)
 
-        comparison = compared(chosen, progress, split="validation" if validation else None)
+        comparison = compared(chosen, progress, split=split)
         if listed:
             _write_differences(listed, comparison, chosen, progress)
     if out:

@@ -75,11 +75,7 @@ def _print_groups(groups: Groups) -> None:
     ]
     cells = [
         [
-            one.name or "(empty)",
-            f"{one.pictures:,}",
-            _tenths(one.accuracy),
-            "" if one.interval is None else f"{one.interval[0]:.1%} to {one.interval[1]:.1%}",
-            _tenths(one.balanced_accuracy),
+            *_right_cells(one),
             _tenths(one.f1),
             "" if one.loss is None else f"{one.loss:.3f}",
             "" if one.brier is None else f"{one.brier:.3f}",
@@ -254,11 +250,7 @@ def _print_figures(head: str, rows: Sequence[PhotoFigures]) -> None:
     wanted = [place for place in range(len(columns)) if place not in (4, 7, 8) or head != "class"]
     cells = [
         [
-            one.name or "(empty)",
-            f"{one.pictures:,}",
-            _tenths(one.accuracy),
-            "" if one.interval is None else f"{one.interval[0]:.1%} to {one.interval[1]:.1%}",
-            _tenths(one.balanced_accuracy),
+            *_right_cells(one),
             _tenths(one.accepted),
             _tenths(one.accepted_accuracy),
             f"{one.others:,}",
@@ -273,6 +265,17 @@ def _with_interval(value: float | None, interval: tuple[float, float] | None) ->
     if value is None or interval is None:
         return "none"
     return f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def _right_cells(one: PhotoFigures) -> list[str]:
+    """The first cells of a row: name, pictures, how many are right with their interval, each class alike."""
+    return [
+        one.name or "(empty)",
+        f"{one.pictures:,}",
+        _tenths(one.accuracy),
+        "" if one.interval is None else f"{one.interval[0]:.1%} to {one.interval[1]:.1%}",
+        _tenths(one.balanced_accuracy),
+    ]
 
 
 def _tenths(value: float | None) -> str:

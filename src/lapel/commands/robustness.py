@@ -65,6 +65,8 @@ def _dataset(data: str | None) -> Dataset | None:
 
 
 def _print_robustness(found: Robustness) -> None:
+    from ..wording import how_often
+
     _print_head(found)
     low, high = found.interval
     pairs = [
@@ -74,7 +76,7 @@ def _print_robustness(found: Robustness) -> None:
     if found.relative is not None:
         pairs.append((f"mean error to {found.reference}'s", f"{found.relative:.1%}"))
     if found.test_looks is not None:
-        pairs.append(("test set looked at", _times(found.test_looks)))
+        pairs.append(("test set looked at", how_often(found.test_looks)))
     print_pairs(pairs)
     click.echo("\nAccuracy by severity:")
     ranks = {1: 2, 2: 5, 3: 3, 4: 4, 5: 1}
@@ -97,11 +99,13 @@ def _print_robustness(found: Robustness) -> None:
 
 
 def _print_strangers(found: StrangersReport) -> None:
+    from ..wording import how_often
+
     _print_head(found)
     if found.accepted is not None:
         click.echo(f"Of these the model accepts {found.accepted:.1%}.")
     if found.test_looks is not None:
-        click.echo(f"The test set was looked at {_times(found.test_looks)}.")
+        click.echo(f"The test set was looked at {how_often(found.test_looks)}.")
     names = [one.score for one in next(kind.figures for kind in found.kinds if kind.figures)]
     click.echo("\nAUROC: how well each score tells them from")
     print_table(
@@ -152,7 +156,3 @@ def _print_head(found: Robustness | StrangersReport) -> None:
 
 def _kind_name(name: str, *, made: bool) -> str:
     return f"{name} *" if made else name
-
-
-def _times(looks: int) -> str:
-    return {0: "never", 1: "once"}.get(looks, f"{looks} times")

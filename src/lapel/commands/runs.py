@@ -89,7 +89,7 @@ def recipes(recipe: str | None, settings: tuple[str, ...], as_json: bool) -> Non
 
 def _run_row(run: Run) -> dict[str, Any]:
     environment, history, done = run.environment, run.history, run.done
-    tests = [look["accuracy"] for look in run.looks if look["split"] == "test"]
+    tests = run.test_accuracies
     validation = [epoch.validation_accuracy for epoch in history]
     return {
         "run": run.name,

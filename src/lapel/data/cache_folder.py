@@ -76,13 +76,13 @@ class Cache:
                 f"Make pictures smaller, or give it more: {_LIMIT}={math.ceil(need / 1e9)}GB.",
             )
         others = [other for other in self.entries() if other != entry]
-        held = sum(map(_bytes_of, others))
+        held = sum(map(bytes_of, others))
         for other in others:
             if held + need <= self.limit:
                 break
             held -= self._remove(other)
         with file_errors(self.folder):
-            free = shutil.disk_usage(self.folder).free + _bytes_of(entry)
+            free = shutil.disk_usage(self.folder).free + bytes_of(entry)
         if need > free:
             raise DataError(
                 f"{self.folder}: what is to be kept takes {write_size(need)}; {write_size(free)} are free.",
@@ -90,13 +90,13 @@ class Cache:
             )
 
     def _remove(self, entry: Path) -> int:
-        held = _bytes_of(entry)
+        held = bytes_of(entry)
         try:
             with locked(entry.with_suffix(".lock"), wait=False):
                 shutil.rmtree(entry, ignore_errors=True)
         except Locked:
             return 0
-        return held - _bytes_of(entry)
+        return held - bytes_of(entry)
 
 
 def _used(entry: Path) -> tuple[int, str]:
@@ -106,7 +106,8 @@ def _used(entry: Path) -> tuple[int, str]:
         return 0, entry.name
 
 
-def _bytes_of(entry: Path) -> int:
+def bytes_of(entry: Path) -> int:
+    """How many bytes an entry takes."""
     held = 0
     with suppress(OSError):
         held = sum(path.stat().st_size for path in entry.iterdir())

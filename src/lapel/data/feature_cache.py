@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import LapelError
 from ..files import locked, make_folder, write_atomic
-from .cache_folder import ELSEWHERE, NO_ROOM, STATE, Cache
+from .cache_folder import ELSEWHERE, NO_ROOM, STATE, Cache, bytes_of
 
 _MARK = 16  # bytes of a picture's mark
 
@@ -65,13 +65,9 @@ class FeatureCache(Cache):
             make_folder(self.folder, elsewhere=ELSEWHERE)
             with locked(entry.with_suffix(".lock"), elsewhere=ELSEWHERE):
                 make_folder(entry, elsewhere=ELSEWHERE)
-                self.make_room(entry, _held(entry) + buffer.getbuffer().nbytes)
+                self.make_room(entry, bytes_of(entry) + buffer.getbuffer().nbytes)
                 write_atomic(entry / f"{block}.npz", buffer.getvalue(), elsewhere=ELSEWHERE, no_room=NO_ROOM)
                 write_atomic(entry / STATE, "{}", elsewhere=ELSEWHERE, no_room=NO_ROOM)
 
     def _entry(self, network: str) -> Path:
         return self.folder / f"features-{network}"
-
-
-def _held(entry: Path) -> int:
-    return sum(path.stat().st_size for path in entry.glob("*.npz"))

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from ..errors import LapelError
 from ..heat import Ask, Heat, ground_of
+from ..metrics import Z95
 
 _SIDE = 7  # pieces in a row, and in a column
 _ORDERS = 3  # random ones of each picture
-_Z95 = 1.959963984540054
 
 Curve = NDArray[np.float64]
 
@@ -119,6 +119,6 @@ def judge_heat(
 def _compare(heat: Curve, random: Curve, sign: int) -> Area:
     """`sign` is 1 where more is better, and -1 where less is."""
     better = sign * (heat - random)
-    half = _Z95 * float(better.std(ddof=1)) / math.sqrt(len(better))
+    half = Z95 * float(better.std(ddof=1)) / math.sqrt(len(better))
     middle = float(better.mean())
     return Area(float(heat.mean()), float(random.mean()), middle, middle - half, middle + half)

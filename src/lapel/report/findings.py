@@ -20,6 +20,7 @@ from ..recipes.load import to_toml
 from ..runs import Run
 from ..splits import split_of_model, split_of_run
 from ..tagger import Tag, Tagger
+from ..wording import how_often
 from . import figures
 from .certainty import Certainty, judge_certainty
 from .mistakes import Samples
@@ -63,7 +64,6 @@ def of_run(run: Run, report: Report, dataset: Dataset) -> Findings:
 
     show = _shower(held, dataset.class_names, answer)
     environment, history, seconds = run.environment, run.history, sum(run.timings)
-    looks = {0: "never", 1: "once"}.get(report.test_looks or 0, f"{report.test_looks} times")
     return Findings(
         run.name,
         f"recipe {run.recipe.name} on {report.dataset}",
@@ -78,7 +78,7 @@ def of_run(run: Run, report: Report, dataset: Dataset) -> Findings:
             ("Epochs", str(len(history))),
             ("Training", f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"),
             ("Parameters", f"{environment['parameters']:,}"),
-            ("Test set looked at", looks),
+            ("Test set looked at", how_often(report.test_looks or 0)),
         ],
         history=history,
         kept=kept_epoch(run.recipe, history).number if history else None,

@@ -13,6 +13,7 @@ from ..data.dataset import Dataset, Pictures
 from ..data.findings import DOUBTFUL, Finding
 from ..encode import image_uri, to_image
 from ..files import write_atomic
+from ..tag.cards import whole_page
 from ..wording import percent
 from .summary import COPY, Summary
 
@@ -33,18 +34,9 @@ def write_page(path: Path, summary: Summary, findings: Sequence[Finding], datase
 
 
 def _page(summary: Summary, findings: Sequence[Finding], dataset: Dataset) -> str:
-    style = (resources.files("lapel.tag") / "gallery.css").read_text("utf-8")
-    style += (resources.files(__package__) / "page.css").read_text("utf-8")
+    style = (resources.files(__package__) / "page.css").read_text("utf-8")
     sections = "".join(_section(reason, findings, dataset) for reason in _reasons(findings))
-    name = escape(summary.dataset)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f"<title>Audit of {name}</title><style>{style}</style>"
-        f"<main>{_head(summary)}{sections}</main></html>\n"
-    )
+    return whole_page(f"Audit of {summary.dataset}", f"{_head(summary)}{sections}", style)
 
 
 def _head(summary: Summary) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..encode import data_uri
 from ..files import write_atomic
+from ..tag.cards import dyes, whole_page
 from .garment import Garment
 from .match import Match
 from .outfit import NAMES, Outfit
@@ -29,25 +30,16 @@ def page(found: Match) -> str:
     outfits = "".join(_outfit(number, one, found) for number, one in enumerate(found.outfits, start=1))
     roles = "".join(_role(one) for one in found.suggestions)
     remarks = "".join(f"<p>{escape(remark)}</p>" for remark in found.remarks)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title><style>{_style()}</style><main>"
+    style = (resources.files(__package__) / "gallery.css").read_text("utf-8")
+    main = (
         f"<header>{_picture(found.garment)}<div><h1>{escape(title)}</h1>"
-        f'<p class="name">{escape(found.garment.source)}</p>{_dyes(found.garment)}'
+        f'<p class="name">{escape(found.garment.source)}</p>{dyes(found.garment.colours)}'
         '<p class="lead">Scores are those of rules that people wrote down, from 0 to 1. They are no measured '
         f'taste.</p><div class="remarks">{remarks}</div></div></header>'
         f'<section><h2>Outfits</h2><ol class="outfits">{outfits}</ol></section>'
-        f"{roles}</main></html>\n"
+        f"{roles}"
     )
-
-
-def _style() -> str:
-    folder = resources.files(__package__)
-    shared = resources.files(__package__.rpartition(".")[0]) / "tag" / "gallery.css"
-    return shared.read_text("utf-8") + (folder / "gallery.css").read_text("utf-8")
+    return whole_page(title, main, style)
 
 
 def _outfit(number: int, outfit: Outfit, found: Match) -> str:
@@ -80,14 +72,6 @@ def _picture(garment: Garment) -> str:
     if not garment.thumbnail:
         return "<figure></figure>"
     return f'<figure><img src="{data_uri(garment.thumbnail, "jpeg")}" alt="{escape(garment.title)}"></figure>'
-
-
-def _dyes(garment: Garment) -> str:
-    dyes = "".join(
-        f'<li><i style="background:{dye.hex}"></i>{escape(dye.name)} {dye.share:.0%}</li>'
-        for dye in garment.colours
-    )
-    return f'<ul class="dyes" aria-label="colours">{dyes}</ul>' if dyes else ""
 
 
 def _reasons(reasons: Sequence[str]) -> str:

@@ -24,16 +24,23 @@ def cards_page(title: str, header: str, entries: Sequence[Entry], after: str = "
     places = {kind: {name: place for place, name in enumerate(counts[kind])} for kind in kinds}
     cards = "".join(f'<li class="{_classes(facts, places)}">{card}</li>' for facts, card in entries)
     filters = "".join(_filter(kind, counts[kind], places[kind]) for kind in kinds)
-    style = (resources.files(__package__) / "gallery.css").read_text("utf-8") + _rules(places)
+    return whole_page(
+        title,
+        f'{header}<section><h2>Photos</h2><form class="filters">{filters}</form>'
+        f'<ul class="cards">{cards}</ul><p class="shown" role="status"></p></section>{after}',
+        _rules(places),
+    )
+
+
+def whole_page(title: str, main: str, style: str = "") -> str:
+    """A page in the look of the gallery, as one file that needs no other; `style` adds to that look."""
+    own = (resources.files(__package__) / "gallery.css").read_text("utf-8") + style
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title><style>{style}</style><main>{header}"
-        f'<section><h2>Photos</h2><form class="filters">{filters}</form>'
-        f'<ul class="cards">{cards}</ul><p class="shown" role="status"></p></section>'
-        f"{after}</main></html>\n"
+        f"<title>{escape(title)}</title><style>{own}</style><main>{main}</main></html>\n"
     )
 
 

@@ -19,7 +19,7 @@ from .uploads import read_photos
 if TYPE_CHECKING:
     from ...index.index import Index
     from ...matching.garment import Garment
-    from . import shapes
+    from . import search_shapes as shapes
 
 T = TypeVar("T")
 

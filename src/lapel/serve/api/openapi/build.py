@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ....files import write_atomic
-from .. import inference_shapes, shapes
+from .. import inference_shapes, search_shapes, shapes
 from ..route import Route
 from ..routes import ROUTES
 from . import examples
@@ -252,10 +252,8 @@ def _schemas() -> _Node:
     names = {route.shape for route in ROUTES if route.shape}
     names |= {name for name, bodies in examples.BODIES.items() if "application/json" in bodies}
     names |= {"Error", "NothingTagged"}
-    adapters = [
-        (name, "validation", TypeAdapter(getattr(shapes, name, None) or getattr(inference_shapes, name)))
-        for name in sorted(names)
-    ]
+    known = vars(shapes) | vars(search_shapes) | vars(inference_shapes)
+    adapters = [(name, "validation", TypeAdapter(known[name])) for name in sorted(names)]
     _, found = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas: _Node = _plain(found["$defs"])
     return {name: schemas[name] for name in sorted(schemas)}

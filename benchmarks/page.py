@@ -7,17 +7,14 @@ The photos are some of examples/photos; the last file is none.
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import FilePayload, sync_playwright
-
-from lapel.files import write_atomic
+from shots import write_shot
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
 NAMES = ("red-dress", "jeans", "winter-coat", "brown-sandals", "checked-shirt", "cable-pullover", "cap")
@@ -49,12 +46,10 @@ def main() -> None:
         page.wait_for_selector(".card:nth-child(1) .heat:visible")
         page.mouse.move(5, 5)
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-        shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        shot = page.screenshot(full_page=True)
         browser.close()
         service.terminate()
-    small = io.BytesIO()
-    shot.quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    write_atomic(Path(sys.argv[1]), small.getvalue())
+    write_shot(shot, Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,12 @@ python benchmarks/report.py runs/cnn-simple-1/report/index.html docs/images/repo
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import sync_playwright
-
-from lapel.files import write_atomic
+from shots import write_shot
 
 WIDTH, HEIGHT = 1280, 1240
 
@@ -25,11 +22,9 @@ def main() -> None:
         browser = browsers.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(Path(sys.argv[1]).resolve().as_uri())
-        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        shot = page.screenshot()
         browser.close()
-    small = io.BytesIO()
-    shot.quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    write_atomic(Path(sys.argv[2]), small.getvalue())
+    write_shot(shot, Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

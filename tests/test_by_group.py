@@ -18,7 +18,8 @@ from lapel.by_group import Judged, figures, grouped
 from lapel.cli import lapel
 from lapel.data import Dataset, load_data
 from lapel.errors import DataError
-from lapel.evaluation import Report, evaluate, with_groups
+from lapel.evaluation import evaluate, with_groups
+from lapel.judgement import Report
 from lapel.picture import PictureSpec
 from lapel.recipes.load import to_toml
 from lapel.runs import open_run

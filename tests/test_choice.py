@@ -16,7 +16,8 @@ from statsmodels.stats.proportion import proportion_confint
 from lapel.choice import KeptEpoch, caution_of_folds, kept_by_folds
 from lapel.commands.reports import print_report
 from lapel.data import Dataset
-from lapel.evaluation import Report, report_of_run
+from lapel.evaluation import report_of_run
+from lapel.judgement import Report
 from lapel.report.page import write_report
 from lapel.runs import Run
 from lapel.splits import split_of_run

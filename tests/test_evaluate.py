@@ -16,8 +16,9 @@ from lapel.cli import lapel
 from lapel.commands.reports import print_report
 from lapel.data import Dataset, Split, save_data
 from lapel.errors import LapelError, ModelError, RunError
-from lapel.evaluation import Report, evaluate, judge
+from lapel.evaluation import evaluate
 from lapel.exporting import export
+from lapel.judgement import Report, judge
 from lapel.recipes.load import load_recipe
 from lapel.runs import Run, dataset_of, open_run
 from lapel.splits import split_of_run

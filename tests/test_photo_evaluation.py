@@ -13,7 +13,7 @@ from PIL import Image
 
 from lapel.cli import lapel
 from lapel.errors import DataError
-from lapel.evaluation import Report
+from lapel.judgement import Report
 from lapel.metrics import wilson_interval
 from lapel.photo_evaluation import evaluate_photos
 from lapel.photo_labels import match_labels

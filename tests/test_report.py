@@ -26,8 +26,8 @@ from lapel.class_order import order_by_similarity
 from lapel.data import Dataset
 from lapel.engines.protocol import Epoch
 from lapel.errors import LapelError, MissingExtra, RunError
-from lapel.evaluation import Report, judge
 from lapel.files import write_atomic
+from lapel.judgement import Report, judge
 from lapel.report import figures, learning_figures, style
 from lapel.report.page import write_report
 from lapel.runs import Run

@@ -13,7 +13,8 @@ from made_runs import NAMES, made_answers, made_dataset
 from lapel.confidence import calibration_error
 from lapel.conformal import METHODS, fit_sets, judge_sets
 from lapel.errors import LapelError
-from lapel.evaluation import Report, evaluate, judge, kept_report
+from lapel.evaluation import evaluate, kept_report
+from lapel.judgement import Report, judge
 from lapel.recipes.load import load_recipe
 from lapel.runs import Run, open_run
 from lapel.scaling import fit_scaling, logarithms_of

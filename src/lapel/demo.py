@@ -11,9 +11,10 @@ import numpy as np
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .errors import DataError
-from .evaluation import Report, evaluate
+from .evaluation import evaluate
 from .exporting import export
 from .files import write_atomic
+from .judgement import Report
 from .report.page import write_report
 from .runs import Run
 from .tagger import Tag, load_tagger

@@ -16,7 +16,7 @@ from .data import Progress
 from .data.dataset import evenly
 from .decode import source_name
 from .errors import DataError, PictureError
-from .evaluation import Photos, Report, judge
+from .judgement import Photos, Report, judge
 from .metrics import Probabilities
 from .photo_labels import OTHER, LabelledPhoto, Labels, match_labels, read_labelled
 from .tag import tag_catalogue

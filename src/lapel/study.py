@@ -16,8 +16,9 @@ from .choice import caution_of_folds, kept_by_folds
 from .data import Progress, load_data
 from .data.dataset import Dataset
 from .errors import LapelError, RunError
-from .evaluation import Report, evaluate, group_names, judge, kept_report, with_groups
+from .evaluation import evaluate, group_names, kept_report, with_groups
 from .files import file_errors, make_folder, write_atomic
+from .judgement import Report, judge
 from .photographs import load_for
 from .picture import PictureSpec
 from .recipes.load import load_recipe, to_toml

@@ -13,7 +13,7 @@ from .reports import print_report, print_study_report
 if TYPE_CHECKING:
     from ..data import Progress
     from ..data.dataset import Dataset
-    from ..evaluation import Report
+    from ..judgement import Report
     from ..tagger import Tagger
 
 

@@ -11,7 +11,7 @@ from .tables import Column, print_pairs, print_table
 
 if TYPE_CHECKING:
     from ..by_group import Groups, PhotoFigures
-    from ..evaluation import Look, Photos, Report
+    from ..judgement import Look, Photos, Report
     from ..study import StudyGroups, StudyReport
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..data.dataset import Dataset, Labels, Pictures
-    from ..evaluation import Report
+    from ..judgement import Report
 
 SHOWN = 24  # pictures in a figure of samples
 _WORDS = 20  # classes up to which the cells of a confusion matrix carry figures

@@ -15,7 +15,8 @@ from ..choice import kept_epoch
 from ..data.dataset import Dataset, Split, evenly
 from ..engines.protocol import Epoch
 from ..errors import RunError
-from ..evaluation import Report, answers_of, fitting
+from ..evaluation import answers_of, fitting
+from ..judgement import Report
 from ..recipes.load import to_toml
 from ..runs import Run
 from ..splits import split_of_model, split_of_run

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Pictures
 from ..encode import image_uri, to_image
-from ..evaluation import Report
+from ..judgement import Report
 from ..metrics import Numbers, Probabilities
 from ..tagger import Tag
 from .style import plain

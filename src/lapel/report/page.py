@@ -15,8 +15,9 @@ from ..data import Progress
 from ..data.dataset import Dataset
 from ..encode import data_uri
 from ..errors import LapelError, RunError
-from ..evaluation import Report, report_of_run
+from ..evaluation import report_of_run
 from ..files import file_errors, write_atomic
+from ..judgement import Report
 from ..metrics import ClassFigures
 from ..runs import Run, dataset_of
 from ..tagger import Tagger

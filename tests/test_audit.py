@@ -462,6 +462,12 @@ def test_the_verb(lapel: Lapel, tmp_path: Path) -> None:
     other = lapel("audit", "own.npz", "--folds", "2", "--out", ".")
     assert other.returncode == 1
     assert "holds something else than an audit" in other.stderr
+
+
+@pytest.mark.long
+def test_what_an_audit_doubts_is_left_out_of_a_training(lapel: Lapel, tmp_path: Path) -> None:
+    save_data(Dataset("own", garments(120), None, FASHION_CLASSES), tmp_path / "own.npz", "npz")
+    assert lapel("audit", "own.npz", "--folds", "2").returncode == 0
     run = lapel(
         "train", "dense", "--data", "own.npz", "--drop-doubtful", "audit-own", "--set", "training.epochs=1"
     )

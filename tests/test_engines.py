@@ -89,7 +89,9 @@ def test_the_same_seed_gives_the_same_training_and_another_seed_another(engine: 
     assert first != other
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "muon", *(pytest.param(one, marks=pytest.mark.long) for one in ("adamw", "sgd"))]
+)
 def test_a_restored_state_goes_on_to_the_same_bits(engine: Engine, optimizer: str) -> None:
     recipe = small_recipe(optimizer=optimizer, average=0.9, epochs=4, augmentation=CHANGES)
     whole = fit(engine, recipe, blobs())

@@ -209,8 +209,13 @@ def test_what_is_wrong_by_class_is_mended_inside_the_model(tmp_path: Path, mirro
     assert measured["accuracy"] == pytest.approx(np.mean(answers.argmax(axis=1) == held.labels))
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-@pytest.mark.parametrize("goal", [0.6, 0.8])
+@pytest.mark.parametrize(
+    ("mirror", "goal"),
+    [
+        (True, 0.8),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in ((True, 0.6), (False, 0.6), (False, 0.8))),
+    ],
+)
 def test_a_model_is_as_sure_as_it_is_right_and_accepts_what_reaches_the_goal(
     tmp_path: Path, mirror: bool, goal: float
 ) -> None:

@@ -53,6 +53,7 @@ def test_the_toy_watch_looks_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1].startswith(f"epoch {max(run.history, key=lambda e: e.validation_accuracy).number}: ")
 
 
+@pytest.mark.long
 def test_the_command_line_finds_a_watch_that_another_package_offers(
     new_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:

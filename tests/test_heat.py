@@ -154,7 +154,10 @@ def kept(tagger: Tagger, pictures: Pictures) -> Shares:
 
 @pytest.mark.parametrize(
     ("model", "count"),
-    [("fashion-mnist", 12), pytest.param("photo", 6, marks=pytest.mark.long), ("photo-small", 40)],
+    [
+        ("fashion-mnist", 12),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in (("photo", 6), ("photo-small", 40))),
+    ],
 )
 def test_shipped_models_look_at_the_garment(model: str, count: int) -> None:
     """Garments cover a third of these pictures: so often would a pixel lie on one by chance."""

@@ -156,11 +156,17 @@ def brought(file: str | Path, **settings: Any) -> Imported:
 
 # Keras itself cannot read these two back from HDF5.
 ONLY_KERAS = {"functional", "normalized"}
+ALWAYS = {"scores", "functional"}
 
 
 @pytest.mark.parametrize(
     ("name", "ending"),
-    [(name, "keras") for name in NETWORKS] + [(name, "h5") for name in NETWORKS if name not in ONLY_KERAS],
+    [
+        pytest.param(name, ending, marks=[] if name in ALWAYS else [pytest.mark.long])
+        for name in NETWORKS
+        for ending in ("keras", "h5")
+        if ending == "keras" or name not in ONLY_KERAS
+    ],
 )
 def test_a_saved_network_becomes_a_model_that_answers_alike(keras: Any, name: str, ending: str) -> None:
     network = taught(keras, name)

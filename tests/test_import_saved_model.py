@@ -88,7 +88,7 @@ def taught(keras: Any) -> Any:
     return network
 
 
-@pytest.mark.parametrize("way", ["model.export", "tf.saved_model.save"])
+@pytest.mark.parametrize("way", ["model.export", pytest.param("tf.saved_model.save", marks=pytest.mark.long)])
 def test_a_keras_network_becomes_a_model_that_answers_alike(keras: Any, tf: Any, way: str) -> None:
     network = taught(keras)
     network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -53,7 +53,7 @@ def answers(engine: str, recipe: Recipe, weights: Any, dataset: Dataset) -> NDAr
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.long] if name == "cnn-deep" else [])
+        pytest.param(name, marks=[] if name in ("dense", "cnn-simple") else [pytest.mark.long])
         for name in named_recipes()
         if not load_recipe(name).start
     ],

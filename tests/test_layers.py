@@ -221,7 +221,7 @@ def test_a_layer_answers_as_plain_pytorch_does(name: str, where: str) -> None:
     np.testing.assert_allclose(answers(where, recipe, weights, pictures), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("here", ["torch", "keras"])
+@pytest.mark.parametrize("here", ["torch", pytest.param("keras", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_layer_learns_on_one_engine_and_answers_alike_on_the_other(
     name: str, here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -87,6 +87,7 @@ def test_pairs_of_shoes_follow_from_their_seed() -> None:
     assert (shoes.shoes(40, 32, seed=4)[0] != drawn).mean() > 0.2
 
 
+@pytest.mark.long
 def test_shoes_come_in_twos() -> None:
     stencils = shoes.shoes(200, 32, seed=1)[0][..., 3] > 127
     covered = stencils.mean((1, 2))

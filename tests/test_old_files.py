@@ -15,7 +15,8 @@ from lapel.data.synthetic.draw import draw
 OLD = Path(__file__).parent / "fixtures" / "version-0.1.0"
 
 
-@pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["torch", "keras"])
 def test_a_run_that_was_stopped_in_version_0_1_goes_on(engine: str, tmp_path: Path) -> None:
     pytest.importorskip(engine)
     shutil.copytree(OLD / f"{engine}-stopped", tmp_path / "run")

@@ -65,7 +65,7 @@ def answers(name: str, where: str) -> NDArray[np.float32]:
 
 
 def by_length(name: str, where: str) -> Any:
-    long = name != "efficientnet-lite0" and where != "torch"
+    long = name != "efficientnet-lite0" or where == "keras"
     return pytest.param(name, where, marks=[pytest.mark.long] if long else [])
 
 

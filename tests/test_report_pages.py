@@ -87,7 +87,7 @@ def test_hostile_names_of_classes_and_files_are_words(nasty: tuple[Path, Dataset
     assert text.count("<script") == 1
 
 
-@pytest.mark.parametrize("classes", [2, 200])
+@pytest.mark.parametrize("classes", [2, pytest.param(200, marks=pytest.mark.long)])
 def test_any_number_of_classes(tmp_path: Path, classes: int) -> None:
     names = tuple(f"kind {number}" for number in range(classes))
     random = np.random.default_rng(0)
@@ -185,7 +185,9 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1440), pytest.param("dark", 390, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("which", ["report", "leaderboard"])
 def test_everybody_can_use_it(
     browser: Any, nasty: tuple[Path, Dataset, Run], tmp_path: Path, which: str, scheme: str, width: int

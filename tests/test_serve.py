@@ -485,6 +485,7 @@ def test_the_log_names_requests_but_no_photos(models: Path) -> None:
     assert line["ms"] > 0
 
 
+@pytest.mark.long
 def test_broken_requests_do_no_harm() -> None:
     script = Path(__file__).parent.parent / "benchmarks" / "fuzz_serve.py"
     done = subprocess.run(

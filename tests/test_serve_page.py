@@ -552,7 +552,13 @@ def test_a_token_is_asked_for_and_kept(
     forget_refusals(problems)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 360),
+        *(pytest.param(scheme, 1280, marks=pytest.mark.long) for scheme in ("light", "dark")),
+    ],
+)
 def test_everybody_can_use_it(visit: Callable[..., Any], scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     page = visit(

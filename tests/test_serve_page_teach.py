@@ -188,7 +188,9 @@ def test_what_the_service_refuses_is_said(
     expect(page.get_by_role("button", name="Teach", exact=True)).to_be_focused()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("dark", 360), pytest.param("light", 1280, marks=pytest.mark.long)]
+)
 def test_everybody_can_teach(
     view: Callable[..., Any], garments: dict[int, list[dict[str, Any]]], scheme: str, width: int
 ) -> None:

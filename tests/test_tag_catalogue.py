@@ -300,7 +300,10 @@ def test_rows_in_a_file(photos: Path, model: Path, tmp_path: Path, ending: str) 
     assert rows_of(out) == rows
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "ending",
+    [pytest.param(ending, marks=[] if ending == ".csv" else [pytest.mark.long]) for ending in ENDINGS],
+)
 def test_a_file_goes_on_wherever_it_was_cut(photos: Path, model: Path, tmp_path: Path, ending: str) -> None:
     if ending == ".parquet":
         pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")

@@ -410,6 +410,7 @@ def unkilled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(more, marks=pytest.mark.long) for more in (2, 3))])
+@pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.long)], indirect=True)
 def test_kill_9_at_any_moment_and_the_end_is_the_same_to_the_bit(
     seed: int, engine: str, tmp_path: Path, unkilled: Callable[[str], tuple[Path, Run]]
 ) -> None:

@@ -228,7 +228,10 @@ class TestRates:
         rates = {"1": 0.0, "1.layers": 0.5}
         assert [rate_share(name, rates) for name in ("1.bias", "1.layers.0.weight", "10.bias")] == [0, 0.5, 1]
 
-    @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])
+    @pytest.mark.parametrize(
+        "optimizer",
+        ["adam", *(pytest.param(one, marks=pytest.mark.long) for one in ("adamw", "sgd", "muon"))],
+    )
     def test_frozen_layers_stay_and_slow_ones_move_less(self, engine: Engine, optimizer: str) -> None:
         recipe = small_recipe(optimizer=optimizer, weight_decay=0.01, rates={"0": 0, "2": 0, "5": 0.1})
         first = draw(plan(recipe, SHAPE, CLASSES), 0)
@@ -246,7 +249,9 @@ class TestRates:
         assert all(slow[name] == 0 < usual[name] for name in frozen)
         assert 0 < slow["5.weight"] < 0.5 * usual["5.weight"]
 
-    @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+    @pytest.mark.parametrize(
+        "optimizer", ["adam", *(pytest.param(one, marks=pytest.mark.long) for one in ("adamw", "sgd"))]
+    )
     def test_a_share_of_the_rate_is_the_rate_times_it(self, engine: Engine, optimizer: str) -> None:
         """A tenth for every layer is what a tenth of the learning rate is."""
         # Nothing that a last bit could tip over: no ReLU, no pool, no gradients near 0.

@@ -48,7 +48,8 @@ def start() -> Iterator[Callable[..., Service]]:
     services: list[Service] = []
 
     def run(*options: str) -> Service:
-        services.append(Service(*options))
+        # Chromium takes its share of the machine: what is late is not refused here.
+        services.append(Service("--timeout", "60", *options))
         return services[-1]
 
     yield run

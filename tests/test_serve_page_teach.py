@@ -25,7 +25,7 @@ TROUSER, BOOT = 1, 9
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    here = Service("--teach", "--model", "fashion-mnist")
+    here = Service("--timeout", "60", "--teach", "--model", "fashion-mnist")
     yield here
     here.end()
 

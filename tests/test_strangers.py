@@ -302,6 +302,7 @@ class TestRobustness:
         found = CliRunner().invoke(lapel, ["evaluate", "cnn", *words])
         assert found.exit_code == 2
 
+    @pytest.mark.long
     def test_keras_runs_too(self, engine: str, tmp_path: Path, dataset: Dataset) -> None:
         recipe = small_recipe(epochs=2, learning_rate=0.01, augmentation={})
         run = train(recipe, dataset, engine=engine, path=tmp_path / "run", device="cpu")

@@ -172,7 +172,8 @@ def agree(recipe: Recipe, dataset: Dataset) -> None:
     assert low <= second <= high, (first, second)
 
 
-@pytest.mark.parametrize("name", ["dense", pytest.param("cnn", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["dense", "cnn"])
 def test_both_engines_reach_the_same_accuracy_on_drawn_garments(name: str) -> None:
     dataset = garments(1200, 800, size=16)
     agree(load_recipe(name, ["training.epochs=6", "training.batch=30"]), dataset)

@@ -504,6 +504,7 @@ def test_jumbled_garments_have_the_same_quarters_elsewhere() -> None:
         assert (before != after).any()
 
 
+@pytest.mark.long
 def test_the_making_of_the_model_of_fashion_mnist(
     run: Run, made: tuple[bytes, dict[str, float]], tmp_path: Path
 ) -> None:

@@ -260,6 +260,7 @@ def test_a_run_without_a_mistake_or_a_history(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+@pytest.mark.long
 def test_a_matrix_of_many_classes_is_a_figure(tmp_path: Path) -> None:
     dataset = made_dataset(tuple(f"kind {n}" for n in range(26)))
     run = made_run(tmp_path / "run", dataset)

@@ -115,6 +115,7 @@ def test_one_picture_all_wrong_and_classes_absent(tmp_path: Path) -> None:
     assert "roc" not in re.findall(r'id="(\w+)-figure_1"', text)  # there is nothing to tell it from
 
 
+@pytest.mark.long
 def test_the_page_of_many_pictures_stays_small(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     labels = np.arange(3000) % 10

@@ -183,15 +183,16 @@ def begin_study(
     seeds: Sequence[int] | None = None,
     folds: int | None = None,
     seed: int = 0,
+    split_seed: int | None = None,
     path: Path | None = None,
     **how: Any,
 ) -> Study:
     """Make the folder of a study, at `path` or as the next free `runs/<recipe>-<number>`. Nothing is trained.
 
-    Its members are `seeds`, the first of which decides the pictures that all of them hold out, or as many
-    `folds`, all of one `seed`. `how` are further arguments of `train`. Raises LapelError for fewer than two
-    members or one twice, DataError, with the name of the class, where the pictures cannot be divided so, and
-    RunError where `path` is taken.
+    Its members are `seeds`, the first of which (or else `split_seed`) decides the pictures that all of them
+    hold out, or as many `folds`, all of one `seed`. `how` are further arguments of `train`. Raises LapelError
+    for fewer than two members or one twice, DataError, with the name of the class, where the pictures cannot
+    be divided so, and RunError where `path` is taken.
 
     >>> study = begin_study("cnn", seeds=range(5))  # doctest: +SKIP
     """
@@ -204,7 +205,7 @@ def begin_study(
     if seeds is not None:
         seeds = [int(one) for one in seeds]
         _check_seeds(seeds)
-        seed = seeds[0]
+        seed = seeds[0] if split_seed is None else split_seed
     dataset.held(recipe.training.validation, seed, (1, folds) if folds else None)
     folder = _new_folder(recipe, path)
     data = {

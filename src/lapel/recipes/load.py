@@ -51,6 +51,14 @@ def load_recipe(name_or_path: str | Path, settings: Iterable[str] = ()) -> Recip
     return parse(data, source)
 
 
+def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """A recipe with settings as those of `load_recipe` changed, and without what was measured of it."""
+    data = {key: value for key, value in recipe.settings().items() if key != "measured"}
+    for setting in settings:
+        _apply(data, setting)
+    return parse(data, f'recipe "{recipe.name}"')
+
+
 def parse(data: Mapping[str, Any], source: str) -> Recipe:
     """Check plain data against the schema. Raises RecipeError with `source`, place and fault."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import LapelError, RecipeError
+from ..errors import RecipeError
 from ..recipes.plan import Step, walk
 from ..recipes.schema import Recipe
 
@@ -18,9 +18,9 @@ def check_batch(recipe: Recipe, steps: Sequence[Step]) -> None:
         )
 
 
-def no_number(epoch: int, done: int, count: int, rate: float) -> LapelError:
+def no_number(epoch: int, done: int, count: int, rate: float) -> RecipeError:
     """What to say of a loss that is no longer a number."""
-    return LapelError(
+    return RecipeError(
         f"The loss is no longer a number, in epoch {epoch} after {done:,} of {count:,} pictures "
         f"(learning rate {rate:.3g}).",
         f"Try a smaller learning rate, such as --set training.learning_rate={rate / 10:.1g}, "
@@ -28,9 +28,9 @@ def no_number(epoch: int, done: int, count: int, rate: float) -> LapelError:
     )
 
 
-def no_memory(device: str, batch: int) -> LapelError:
+def no_memory(device: str, batch: int) -> RecipeError:
     """What to say where a device's memory is too small for a batch."""
-    return LapelError(
+    return RecipeError(
         f"{device} has not enough memory for batches of {batch}.",
         f"Try a smaller batch, such as --set training.batch={max(1, batch // 2)}, or --device cpu.",
     )

@@ -65,7 +65,7 @@ clean:
 	@touch $@
 
 .venv/test: .venv/train
-	$(PIP) --editable '.[train,keras,jax,pretrained,timm,heic,serve,tensorboard,notebook,audit,explain,search,test]'
+	$(PIP) --editable '.[train,keras,jax,pretrained,timm,heic,serve,tensorboard,notebook,audit,explain,search,sweep,test]'
 	@touch $@
 
 .venv/docs: .venv/train

@@ -24,6 +24,7 @@ _HOMES = {
     "PictureSpec": "picture",
     "Run": "runs",
     "Study": "study",
+    "Sweep": "sweeping.folder",
     "Tag": "tagger",
     "Tagger": "tagger",
     "Untagged": "tagger",
@@ -47,8 +48,10 @@ _HOMES = {
     "open_index": "index.index",
     "open_run": "runs",
     "open_study": "study",
+    "open_sweep": "sweeping.folder",
     "resume": "trainer",
     "save_data": "data",
+    "sweep": "sweeping.sweep",
     "teach": "teaching.teach",
     "train": "trainer",
     "train_study": "study",
@@ -65,6 +68,7 @@ __all__ = [
     "PictureSpec",
     "Run",
     "Study",
+    "Sweep",
     "Tag",
     "Tagger",
     "Untagged",
@@ -88,8 +92,10 @@ __all__ = [
     "open_index",
     "open_run",
     "open_study",
+    "open_sweep",
     "resume",
     "save_data",
+    "sweep",
     "teach",
     "train",
     "train_study",
@@ -118,6 +124,8 @@ if TYPE_CHECKING:
     from .report.page import write_report
     from .runs import Run, list_runs, open_run
     from .study import Study, begin_study, judge_study, list_studies, open_study, train_study
+    from .sweeping.folder import Sweep, open_sweep
+    from .sweeping.sweep import sweep
     from .tagger import Tag, Tagger, Untagged, load_tagger
     from .teaching.teach import teach
     from .trainer import resume, train

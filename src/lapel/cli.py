@@ -19,6 +19,7 @@ _VERBS = {
     "data": "data:data",
     "recipes": "runs:recipes",
     "train": "train:train",
+    "sweep": "sweep:sweep",
     "import": "importing:import_",
     "runs": "runs:runs",
     "evaluate": "evaluation:evaluate",

@@ -14,16 +14,22 @@ if TYPE_CHECKING:
     from ..recipes.schema import Measured, Recipe
     from ..runs import Run
     from ..study import Study
+    from ..sweeping.folder import Sweep
 
 
 @click.command(epilog="Example: lapel runs --json")
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def runs(as_json: bool) -> None:
-    """List the runs and studies: recipe, data, validation, test if it was looked at, parameters, time."""
+    """List the runs, studies and sweeps: recipe, data, validation, test if it was looked at, parameters, time."""
     from ..runs import list_runs, runs_folder
     from ..study import list_studies
+    from ..sweeping.folder import list_sweeps
 
-    rows = [_run_row(run) for run in list_runs()] + [_study_row(study) for study in list_studies()]
+    rows = [
+        *map(_run_row, list_runs()),
+        *map(_study_row, list_studies()),
+        *map(_sweep_row, list_sweeps()),
+    ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -136,6 +142,35 @@ def _study_row(study: Study) -> dict[str, Any]:
         else "done"
         if study.done
         else "stopped",
+        "runs": rows,
+    }
+
+
+def _sweep_row(sweep: Sweep) -> dict[str, Any]:
+    """A sweep as one row: its runs together, with the accuracy of the best."""
+    from ..sweeping.trials import leading
+
+    trials, rows = sweep.trials, [_run_row(run) for run in sweep.runs]
+    best = leading(trials)
+    running = any(row["state"] == "running" for row in rows)
+    open_trials = not trials or any(trial.state == "running" for trial in trials)
+    return {
+        "run": sweep.name,
+        "path": str(sweep.path),
+        "recipe": sweep.recipe.name,
+        "engine": sweep.facts["engine"],
+        "data": sweep.facts["dataset"]["name"],
+        "start": rows[0]["start"] if rows else None,
+        "kind": "trials",
+        "members": len(trials),
+        "epochs": sum(row["epochs"] for row in rows),
+        "epochs_asked": sum(row["epochs_asked"] for row in rows),
+        "validation_accuracy": best.accuracy if best else None,
+        "test_accuracy": None,
+        "test_looks": sum(row["test_looks"] for row in rows),
+        "parameters": rows[0]["parameters"] if rows else 0,
+        "seconds": sum(row["seconds"] for row in rows),
+        "state": "running" if running else "stopped" if open_trials else "done",
         "runs": rows,
     }
 

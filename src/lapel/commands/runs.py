@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: lapel runs --json")
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def runs(as_json: bool) -> None:
-    """List the runs, studies and sweeps: recipe, data, validation, test if it was looked at, parameters, time."""
+    """List runs, studies and sweeps: recipe, data, validation, test if it was looked at, parameters, time."""
     from ..runs import list_runs, runs_folder
     from ..study import list_studies
     from ..sweeping.folder import list_sweeps

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 _SHOWN = 10  # trials of the table; the page and --json have all
 
 
-@click.command(
-    epilog="Example: lapel sweep cnn --space training.learning_rate=1e-4..1e-2:log --space 'training.batch=64|128'"
-)
+@click.command(epilog="Example: lapel sweep cnn --space training.learning_rate=1e-4..1e-2:log --trials 20")
 @click.argument("recipe")
 @click.option(
     "--space",
@@ -119,11 +117,11 @@ def sweep(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train RECIPE with other settings, each time where the best are to be expected, and keep the best recipe.
+    """Train RECIPE with other settings again and again, and keep the recipe that does best.
 
-    Every trial is a run in the sweep's folder; all hold out the same pictures, on which they are compared. The
-    same command goes on with a sweep that was stopped or killed, or with more --trials. The best recipe lies
-    in the folder as best.toml. The test pictures are not looked at.
+    Optuna chooses what is tried next. Every trial is a run in the sweep's folder; all hold out the same
+    pictures, on which they are compared. The same command goes on with a sweep that was stopped or killed, or
+    with more --trials. The best recipe lies in the folder as best.toml. The test pictures are not looked at.
     """
     from ..photographs import load_for
     from ..recipes.load import load_recipe

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -31,10 +31,7 @@ def run_forked(
     """`lapel` with these words, run in this folder with this environment besides our own."""
     with tempfile.TemporaryDirectory() as place:
         out, err = Path(place) / "out", Path(place) / "err"
-        process = forking().Process(
-            target=_lapel, args=(words, folder, {**os.environ, **environment}, out, err)
-        )
-        process.start()
+        process = start_forked(words, folder, environment, out, err)
         process.join(timeout)
         if process.is_alive():
             process.kill()
@@ -42,6 +39,15 @@ def run_forked(
             raise subprocess.TimeoutExpired(words, timeout, err.read_text())
         assert process.exitcode is not None
         return subprocess.CompletedProcess(words, process.exitcode, out.read_text(), err.read_text())
+
+
+def start_forked(
+    words: list[str], folder: Path, environment: dict[str, str], out: Path, err: Path
+) -> ForkServerProcess:
+    """The same, without waiting for it; `out` and `err` are files for what it says."""
+    process = forking().Process(target=_lapel, args=(words, folder, {**os.environ, **environment}, out, err))
+    process.start()
+    return process
 
 
 def _lapel(words: list[str], folder: Path, environment: dict[str, str], out: Path, err: Path) -> None:

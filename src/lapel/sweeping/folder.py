@@ -216,25 +216,21 @@ def _check_same(sweep: Sweep, wanted: Mapping[str, Any]) -> None:
         if key == "dataset":
             was, now = was["fingerprint"], now["fingerprint"]
         if was != now:
-            raise RunError(f"{sweep.path}: a sweep of {_difference(word, was, now)}.", _OTHER)
+            raise RunError(f"{sweep.path}: a sweep of another {word}: {_difference(word, was, now)}.", _OTHER)
 
 
-def _difference(word: str, was: Any, now: Any) -> str:
-    """In what two sweeps differ, in words.
+def _difference(word: str, was: Any, now: Any, place: str = "") -> str:
+    """Where two sweeps differ, in words.
 
     >>> _difference("space", {"a": "1..2"}, {"a": "1..3"})
-    'another space: there a is 1..2, here 1..3'
+    'there a is 1..2, here 1..3'
     """
     if isinstance(was, dict) and isinstance(now, dict):
-        for key in {**was, **now}:
-            if was.get(key) != now.get(key):
-                place = key if word == "space" else f"{word}.{key}"
-                if isinstance(was.get(key), dict) and isinstance(now.get(key), dict):
-                    return _difference(place, was[key], now[key])
-                return f"another {word}: there {place} is {_shown(was.get(key))}, here {_shown(now.get(key))}"
+        key = next(key for key in {**was, **now} if was.get(key) != now.get(key))
+        return _difference(word, was.get(key), now.get(key), f"{place}.{key}" if place else key)
     if word == "data":
         was, now = str(was)[:12], str(now)[:12]
-    return f"another {word}: there {_shown(was)}, here {_shown(now)}"
+    return f"there {place or 'it'} is {_shown(was)}, here {_shown(now)}"
 
 
 def _shown(value: Any) -> str:

@@ -172,9 +172,14 @@ def storage_errors(storage: str) -> Iterator[None]:
             "Write it as sqlite:///trials.db or postgresql://USER@HOST/DATABASE.",
         ) from error
     except ImportError as error:
-        driver = error.name or first_line(error)
+        # Optuna says only that some driver is missing; its cause says which.
+        causes = (error.__cause__, error.__context__, error)
+        driver = next(
+            (one.name for one in causes if isinstance(one, ImportError) and one.name), "of its database"
+        )
         raise LapelError(
-            f"The storage needs the driver {driver}, which is not installed.", f"Install {driver}."
+            f"The storage needs the driver {driver}, which is not installed.",
+            f"Install it: pip install {driver}",
         ) from error
     except (StorageInternalError, SQLAlchemyError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error

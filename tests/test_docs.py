@@ -72,6 +72,8 @@ def on_small_data(words: list[str], folder: Path) -> list[str]:
             "train", "small.toml", "--data", "blobs.npz", "--run", f"runs/{recipe}-{number}",
             *[word for word in words[2:] if word not in ("--data", "photos/")],
         ]  # fmt: skip
+    if words[0] == "sweep":
+        return ["sweep", "small.toml", "--data", "blobs.npz", "--out", f"runs/{words[1]}-sweep", *words[2:]]
     if words[:2] in (["data", "show"], ["data", "check"]):
         return [*words[:2], "blobs.npz"]
     if words[0] == "audit":
@@ -85,7 +87,7 @@ def on_small_data(words: list[str], folder: Path) -> list[str]:
 
 def by_length(page: Path) -> object:
     """Pages that train several times, or make an index, are left to `make test-all`."""
-    trainings = sum(words[0] in ("train", "import") for words in commands(page))
+    trainings = sum(words[0] in ("train", "import", "sweep") for words in commands(page))
     indexes = any(words[0] == "index" for words in commands(page))
     long = trainings > 1 or indexes
     return pytest.param(page, id=page.stem, marks=[pytest.mark.long] if long else [])

@@ -27,7 +27,6 @@ from lapel.recipes.load import load_recipe, parse, to_toml
 from lapel.recipes.schema import Recipe
 from lapel.sweeping.folder import Sweep
 from lapel.sweeping.space import Choices, Numbers, read_space
-from lapel.sweeping.trials import SweepTrial
 
 optuna = pytest.importorskip("optuna", reason="the extra sweep is not installed")
 from lapel.sweeping.optuna_study import OptunaStudy, sampler  # noqa: E402
@@ -53,10 +52,6 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """Twelve trials, of which some are pruned, and two seeds that confirm the best."""
     path = tmp_path_factory.mktemp("sweeps") / "made"
     return sweep(tiny_recipe(), SPACE, data, trials=12, seed=3, path=path, threads=1, confirm_seeds=2)
-
-
-def outcomes(found: Sweep) -> list[SweepTrial]:
-    return found.trials
 
 
 # Spaces
@@ -90,10 +85,10 @@ def test_ranges_as_they_are_typed() -> None:
 def test_a_file_says_the_same(tmp_path: Path) -> None:
     recipe = load_recipe("dense")
     (tmp_path / "space.toml").write_text(
-        'training.learning_rate = "1e-4..1e-2:log"\n[augmentation]\nflip = [true, false]\n'
+        'augmentation.flip = [true, false]\n[training]\nlearning_rate = "1e-4..1e-2:log"\nbatch = [64, 128]\n'
     )
     typed = read_space(
-        ["training.learning_rate=1e-4..1e-2:log", "training.batch=64|128", "augmentation.flip=true|false"],
+        ["augmentation.flip=true|false", "training.learning_rate=1e-4..1e-2:log", "training.batch=64|128"],
         recipe,
     )
     assert read_space([tmp_path / "space.toml"], recipe) == typed
@@ -147,14 +142,13 @@ def test_a_file_with_an_unknown_key_or_no_range_is_refused(tmp_path: Path) -> No
 # Optuna
 
 
-def test_the_sampler_sees_what_it_sees_when_optuna_is_called_by_hand(tmp_path: Path) -> None:
+def test_the_sampler_sees_what_it_sees_when_optuna_is_called_by_hand() -> None:
     """Eighteen trials of a known function: ten at random, the rest by TPE from what came before."""
     space = (Numbers("rate", 1e-4, 1.0, True), Choices("batch", ("32", "64")), Numbers("units", 4, 64))
 
     def accuracy(values: dict[str, object], epoch: int) -> float:
-        return (
-            0.9 - 0.1 * abs(float(np.log10(values["rate"])) + 2) - 0.001 * int(values["units"]) + 0.01 * epoch
-        )
+        off = abs(float(np.log10(values["rate"])) + 2)
+        return 0.9 - 0.1 * off - 0.001 * int(values["units"]) + 0.01 * epoch
 
     ours = OptunaStudy("sqlite:///:memory:", "study", space, seed=5, prune=True)
     ended = []
@@ -182,7 +176,7 @@ def test_the_sampler_sees_what_it_sees_when_optuna_is_called_by_hand(tmp_path: P
         trial = study.ask(by_hand)
         for epoch in (1, 2) if pruned else (1, 2, 3):
             trial.report(accuracy(trial.params, epoch), epoch)
-            assert trial.should_prune() is (pruned and epoch == 2) or epoch == 3
+            assert bool(trial.should_prune()) == (pruned and epoch == 2) or epoch == 3
         state = optuna.trial.TrialState.PRUNED if pruned else None
         study.tell(trial, None if pruned else accuracy(trial.params, 3), state=state)
     assert [one.settings for one in ours.trials()] == [one.params for one in study.trials]
@@ -312,14 +306,14 @@ def test_it_goes_on_to_more_trials_and_refuses_another(data: Path, tmp_path: Pat
     again = sweep(tiny_recipe(epochs=1), [RATES], data, trials=3, path=path, threads=1).trials
     assert again[:2] == first and len(again) == 3
     for recipe, space, how, says in (
-        (tiny_recipe(epochs=2), [RATES], {}, "another recipe: there recipe.training.epochs is 1, here 2"),
+        (tiny_recipe(epochs=2), [RATES], {}, "another recipe: there training.epochs is 1, here 2"),
         (
             tiny_recipe(epochs=1),
             ["training.batch=32|64"],
             {},
-            "another space: there training.batch is not set",
+            "another space: there training.learning_rate is 0.0001..1.0:log, here not set",
         ),
-        (tiny_recipe(epochs=1), [RATES], {"seed": 1}, "another seed: there 0, here 1"),
+        (tiny_recipe(epochs=1), [RATES], {"seed": 1}, "another seed: there it is 0, here 1"),
         (tiny_recipe(epochs=1), [RATES], {"prune": False}, "another pruning"),
         (tiny_recipe(epochs=1), [RATES], {"storage": f"sqlite:///{tmp_path / 'o.db'}"}, "another storage"),
     ):
@@ -456,7 +450,7 @@ def test_two_commands_at_once_share_the_trials(data: Path, tmp_path: Path) -> No
 
 @pytest.mark.long
 def test_several_workers_share_the_trials_and_stop_together(data: Path, tmp_path: Path) -> None:
-    words = [*words_for(tmp_path, data, trials=4, epochs=400), "--workers", "2"]
+    words = [*words_for(tmp_path, data, trials=4, epochs=100), "--workers", "2"]
     folder = tmp_path / "runs" / "tiny-sweep"
     process = begin(tmp_path, *words)
     wait_for(process, lambda: all(lines_in(folder / f"trial-{n}/history.jsonl") for n in range(2)))
@@ -482,20 +476,9 @@ def test_the_verbs(made: Sweep, data: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("LAPEL_RUNS", str(made.path.parent))
     (tmp_path / "tiny.toml").write_text(to_toml(tiny_recipe()))
     spaces = [word for line in SPACE for word in ("--space", line)]
-    words = [
-        "sweep",
-        str(tmp_path / "tiny.toml"),
-        *spaces,
-        "--data",
-        str(data),
-        "--trials",
-        "12",
-        "--seed",
-        "3",
-    ]
-    done = CliRunner().invoke(
-        verbs, [*words, "--seed", "3", "--out", str(made.path), "--json"], catch_exceptions=False
-    )
+    recipe, data_path = str(tmp_path / "tiny.toml"), str(data)
+    words = ["sweep", recipe, *spaces, "--data", data_path, "--trials", "12", "--seed", "3", "--json"]
+    done = CliRunner().invoke(verbs, [*words, "--out", str(made.path)], catch_exceptions=False)
     found = json.loads(done.stdout)
     assert (found["sweep"], len(found["trials"]), found["space"]) == ("made", 12, dict(_pairs(made)))
     assert made.best is not None and found["best"]["trial"] == made.best.trial

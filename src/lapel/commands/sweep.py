@@ -125,10 +125,12 @@ def sweep(
     """
     from ..photographs import load_for
     from ..recipes.load import load_recipe
+    from ..sweeping.optuna_study import load_optuna
     from ..sweeping.space import read_space
     from ..sweeping.sweep import sweep as make
     from .loading import download_progress
 
+    load_optuna()
     chosen = load_recipe(recipe, settings)
     read_space(spaces, chosen)  # before any data are fetched
     with download_progress() as progress:

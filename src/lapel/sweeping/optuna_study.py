@@ -47,7 +47,7 @@ class OptunaTrial:
     def should_prune(self) -> bool:
         """Whether others were better after as many epochs, so that going on is not worth it."""
         with _as_ours(), storage_errors(self._storage):
-            return self._trial.should_prune()
+            return bool(self._trial.should_prune())
 
 
 class OptunaStudy:
@@ -57,7 +57,7 @@ class OptunaStudy:
         self, storage: str, name: str, space: Sequence[Dimension], *, seed: int, prune: bool
     ) -> None:
         """Open the study, or make it. Raises MissingExtra without Optuna, LapelError without the storage."""
-        self._optuna = _load_optuna()
+        self._optuna = load_optuna()
         self._space, self._seed = space, seed
         sqlite = storage.startswith("sqlite")
         arguments = {"connect_args": {"timeout": _PATIENCE}} if sqlite else {"pool_pre_ping": True}
@@ -150,7 +150,7 @@ def sampler(library: ModuleType, seed: int, number: int) -> Any:
 
 def describe_storage(url: str) -> str:
     """The URL of a storage without its password. Raises LapelError where it is none."""
-    _load_optuna()
+    load_optuna()
     from sqlalchemy.engine import make_url
 
     with storage_errors(url):
@@ -174,12 +174,11 @@ def storage_errors(storage: str) -> Iterator[None]:
     except ImportError as error:
         # Optuna says only that some driver is missing; its cause says which.
         causes = (error.__cause__, error.__context__, error)
-        driver = next(
-            (one.name for one in causes if isinstance(one, ImportError) and one.name), "of its database"
-        )
+        names = [one.name for one in causes if isinstance(one, ImportError) and one.name]
+        driver = names[0] if names else "of its kind"
         raise LapelError(
             f"The storage needs the driver {driver}, which is not installed.",
-            f"Install it: pip install {driver}",
+            f"Install it with: pip install {driver}",
         ) from error
     except (StorageInternalError, SQLAlchemyError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
@@ -206,7 +205,8 @@ def _as_ours() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-def _load_optuna() -> ModuleType:
+def load_optuna() -> ModuleType:
+    """Optuna. Raises MissingExtra where it is not installed."""
     try:
         import optuna
     except ModuleNotFoundError as error:

@@ -15,7 +15,7 @@ from ..recipes.schema import Recipe
 from ..runtime import cores
 from .best import conclude, confirm
 from .folder import Sweep, begin_sweep
-from .optuna_study import describe_storage
+from .optuna_study import describe_storage, load_optuna
 from .processes import work_together
 from .space import read_space
 from .trials import Best, SweepTrial
@@ -61,6 +61,7 @@ def sweep(
 
     >>> sweep("dense", {"training.learning_rate": "1e-4..1e-2:log"}, trials=20).best  # doctest: +SKIP
     """
+    load_optuna()
     _check_numbers(trials, confirm_seeds, workers)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)

@@ -143,7 +143,7 @@ def test_a_file_with_an_unknown_key_or_no_range_is_refused(tmp_path: Path) -> No
 
 
 def test_the_sampler_sees_what_it_sees_when_optuna_is_called_by_hand() -> None:
-    """Eighteen trials of a known function: ten at random, the rest by TPE from what came before."""
+    """Fifteen trials of a known function: ten at random, the rest by TPE from what came before."""
     space = (Numbers("rate", 1e-4, 1.0, True), Choices("batch", ("32", "64")), Numbers("units", 4, 64))
 
     def accuracy(values: dict[str, object], epoch: int) -> float:
@@ -152,7 +152,7 @@ def test_the_sampler_sees_what_it_sees_when_optuna_is_called_by_hand() -> None:
 
     ours = OptunaStudy("sqlite:///:memory:", "study", space, seed=5, prune=True)
     ended = []
-    for _ in range(18):
+    for _ in range(15):
         trial = ours.ask()
         pruned = False
         for epoch in (1, 2, 3):

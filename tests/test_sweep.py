@@ -414,6 +414,7 @@ def test_a_sweep_that_is_killed_loses_and_doubles_nothing(
         assert (killed / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_cleanly_and_keeps_what_was_done(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

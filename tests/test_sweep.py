@@ -431,6 +431,7 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_done(
     assert "3 trials (3 trained to their end)" in done.stdout
 
 
+@pytest.mark.long
 def test_two_commands_at_once_share_the_trials(data: Path, tmp_path: Path) -> None:
     words = words_for(tmp_path, data, trials=5, epochs=3)
     texts = [tmp_path / f"{number}.err" for number in range(2)]

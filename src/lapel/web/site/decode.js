@@ -1,5 +1,6 @@
 // From a file to an upright photo of few pixels, as decode.py does it; the browser itself reads the format.
 
+import { firstStep, reduceJpeg } from "./jpeg.js";
 import { blank, reduce } from "./resize.js";
 
 const SMALLEST_SIDE = 4; // pixels; below this nothing can be seen
@@ -20,7 +21,7 @@ export async function decode(file, { side, longest, limits }) {
 	const bitmap = await read(file);
 	try {
 		checkSize(file.name, bitmap, longest, limits);
-		return onNeutralGround(reduced(bitmap, await isJpeg(file), side));
+		return onNeutralGround(reduced(bitmap, await firstStep(file, bitmap, side), side));
 	} finally {
 		bitmap.close();
 	}
@@ -46,49 +47,50 @@ function checkSize(name, { width, height }, longest, limits) {
 	}
 }
 
-async function isJpeg(file) {
-	const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-	return first === 0xff && second === 0xd8;
-}
-
 /** The pixels, four channels each, near the scale that is needed. */
-function reduced(bitmap, jpeg, side) {
+function reduced(bitmap, { factor, halfColours }, side) {
 	const { width, height } = bitmap;
-	const longer = Math.max(width, height);
-	// Python lets the decoder of a JPEG take the first step, by 2, 4 or 8, and rounds after each.
-	const first = jpeg ? [8, 4, 2].find((scale) => Math.floor(longer / side) >= scale) ?? 1 : 1;
-	const second = Math.max(1, Math.floor(Math.ceil(longer / first) / side));
-	const steps = [first, second].filter((factor) => factor > 1);
-	const whole = first * second;
+	const second = Math.max(1, Math.floor(Math.ceil(Math.max(width, height) / factor) / side));
+	const whole = factor * second;
 	const rows = Math.max(1, Math.floor(STRIP / width / whole)) * whole;
+	const rim = factor > 1 ? 1 : 0; // rows above and below that are looked at, too
 	const small = blank(Math.ceil(width / whole), Math.ceil(height / whole), 4);
-	const canvas = new OffscreenCanvas(width, Math.min(rows, height));
+	const canvas = new OffscreenCanvas(width, Math.min(rows, height) + 2 * rim);
 	const context = canvas.getContext("2d", { willReadFrequently: true });
 	for (let top = 0; top < height; top += rows) {
 		const count = Math.min(rows, height - top);
-		context.clearRect(0, 0, width, count);
-		context.drawImage(bitmap, 0, -top);
-		const { data } = context.getImageData(0, 0, width, count);
-		const strip = steps.reduce(reduce, { width, height: count, channels: 4, data });
-		small.data.set(strip.data, (top / whole) * small.width * 4);
+		context.clearRect(0, 0, canvas.width, canvas.height);
+		context.drawImage(bitmap, 0, rim - top);
+		if (rim && top === 0) context.drawImage(bitmap, 0, 0, width, 1, 0, 0, width, 1);
+		if (rim && top + count === height) context.drawImage(bitmap, 0, height - 1, width, 1, 0, count + 1, width, 1);
+		const { data } = context.getImageData(0, 0, width, count + 2 * rim);
+		const strip = { width, height: count + 2 * rim, channels: 4, data: rim ? data : dimmed(data) };
+		const first = rim ? reduceJpeg(strip, factor, halfColours) : strip;
+		small.data.set(reduce(first, second).data, (top / whole) * small.width * 4);
 	}
 	return small;
+}
+
+/** Levels times alpha, in place, so that a mean counts what is seen. */
+function dimmed(data) {
+	for (let at = 0; at < data.length; at += 4) {
+		const alpha = data[at + 3];
+		for (let channel = 0; alpha < 255 && channel < 3; channel++) data[at + channel] = Math.round((data[at + channel] * alpha) / 255);
+	}
+	return data;
 }
 
 /** Without alpha: what is see-through lies on white or on black, whichever its opaque part stands out from. */
 function onNeutralGround({ width, height, data }) {
 	let [seen, light] = [0, 0];
 	for (let at = 0; at < data.length; at += 4) {
-		seen += data[at + 3];
-		light += data[at + 3] * ((data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 0x8000) >> 16);
+		seen += data[at + 3] / 255;
+		light += 0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2];
 	}
-	const ground = seen && light / seen >= 128 ? 0 : 255;
+	const ground = seen && light / seen >= 128 ? 0 : 1;
 	const photo = blank(width, height, 3);
 	for (let at = 0, to = 0; at < data.length; at += 4, to += 3) {
-		const alpha = data[at + 3];
-		for (let channel = 0; channel < 3; channel++) {
-			photo.data[to + channel] = Math.round((data[at + channel] * alpha + ground * (255 - alpha)) / 255);
-		}
+		for (let channel = 0; channel < 3; channel++) photo.data[to + channel] = data[at + channel] + ground * (255 - data[at + 3]);
 	}
 	return photo;
 }

@@ -4,7 +4,9 @@ const BITS = 22; // of the fractions in a weight
 const SUPPORT = 2; // pixels on either side that a bicubic weight reaches at full size
 
 /** The mean of each block of `factor` × `factor` pixels; blocks at the far edges may hold fewer. */
-export function reduce({ width, height, channels, data }, factor) {
+export function reduce(picture, factor) {
+	if (factor === 1) return picture;
+	const { width, height, channels, data } = picture;
 	const small = blank(Math.ceil(width / factor), Math.ceil(height / factor), channels);
 	for (let row = 0, at = 0; row < small.height; row++) {
 		const bottom = Math.min(height, (row + 1) * factor);
@@ -30,7 +32,9 @@ export function shrink(picture, size) {
 	const longer = Math.max(picture.width, picture.height);
 	if (longer === size) return picture;
 	const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, roundEven((side * size) / longer)));
-	return resizeRows(resizeColumns(picture, width), height);
+	// Each step rounds; Pillow begins with the rows where a picture is so narrow that this is cheaper.
+	const isNarrow = picture.height > 2 * picture.width && picture.width + width + height + 2 < picture.height;
+	return isNarrow ? resizeColumns(resizeRows(picture, height), width) : resizeRows(resizeColumns(picture, width), height);
 }
 
 /** Rounds as Python does: halves go to the even neighbour. */

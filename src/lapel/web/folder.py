@@ -166,7 +166,7 @@ def _json(value: object) -> bytes:
 
 def _packed(data: bytes) -> bytes:
     """The same bytes for the same data, whenever they are packed."""
-    return gzip.compress(data, 9, mtime=0)
+    return gzip.compress(data, 6, mtime=0)
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-from collections.abc import Callable
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,12 @@ _PACKED = DataFile(
     "",
 )
 # The smallest that runs the models: WebAssembly alone, without WebGPU and without a second thread.
-_SCRIPT = ("ort.wasm.bundle.min.mjs", "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90")
-_BINARY = (
-    "ort-wasm-simd-threaded.wasm",
-    "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
-)
+_SCRIPT, _BINARY = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
+_FILES = {
+    _SCRIPT: "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
+    _BINARY: "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
+}
+_LARGEST = 64 << 20  # bytes of one of them
 _HINT = f"Fetch it with `npm pack {NAME}@{VERSION}`, and give that file: --runtime {_PACKED.name}"
 
 
@@ -52,9 +53,12 @@ def web_runtime(path: Path | None = None, progress: Progress | None = None) -> W
     """
     if path is None:
         path = _fetched(progress)
-    read = _from_folder if path.is_dir() else _from_package
     with file_errors(path):
-        return WebRuntime(_checked(path, *_SCRIPT, read), _checked(path, *_BINARY, read))
+        found = (_from_folder if path.is_dir() else _from_package)(path)
+    for name, sha256 in _FILES.items():
+        if hashlib.sha256(found[name]).hexdigest() != sha256:
+            raise LapelError(f"{path}: its {name} is not that of {NAME} {VERSION}.", _HINT)
+    return WebRuntime(found[_SCRIPT], found[_BINARY])
 
 
 def _fetched(progress: Progress | None) -> Path:
@@ -68,27 +72,25 @@ def _fetched(progress: Progress | None) -> Path:
     return folder / _PACKED.name
 
 
-def _checked(path: Path, name: str, sha256: str, read: Callable[[Path, str], bytes]) -> bytes:
-    data = read(path, name)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise LapelError(f"{path}: its {name} is not that of {NAME} {VERSION}.", _HINT)
-    return data
-
-
-def _from_folder(path: Path, name: str) -> bytes:
+def _from_folder(path: Path) -> dict[str, bytes]:
     for folder in (path, path / "dist", path / "package" / "dist", path / NAME / "dist"):
-        if (folder / name).is_file():
-            return (folder / name).read_bytes()
-    raise LapelError(f"{path}: no {name} in it; the package {NAME} holds one.", _HINT)
+        if all((folder / name).is_file() for name in _FILES):
+            return {name: (folder / name).read_bytes() for name in _FILES}
+    raise LapelError(f"{path}: no {_BINARY} in it; the package {NAME} holds one.", _HINT)
 
 
-def _from_package(path: Path, name: str) -> bytes:
+def _from_package(path: Path) -> dict[str, bytes]:
     if not path.exists():
         raise LapelError(f"{path}: no such file or folder.", _HINT)
+    found = {}
     try:
         with tarfile.open(path) as package:
-            member = package.extractfile(f"package/dist/{name}")
-            assert member is not None
-            return member.read()
-    except (tarfile.TarError, EOFError, KeyError, AssertionError) as error:
+            for member in package:
+                name = member.name.removeprefix("package/dist/")
+                if name in _FILES and (file := package.extractfile(member)) is not None:
+                    found[name] = file.read(_LARGEST)
+                if len(found) == len(_FILES):
+                    return found
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise LapelError(f"{path}: not the package {NAME} as npm packs it ({error}).", _HINT) from error
+    raise LapelError(f"{path}: not the package {NAME} as npm packs it.", _HINT)

@@ -24,8 +24,9 @@ import lapel
 from lapel.data.synthetic.draw import draw
 from lapel.errors import LapelError, ModelError
 from lapel.heat import heat_map, overlay
+from lapel.model_file import model_path
 from lapel.web import folder as folder_module
-from lapel.web.folder import CONTENT_POLICY, WebFolder, write_web
+from lapel.web.folder import CONTENT_POLICY, WebFolder, model_in, write_web
 from lapel.web.onnx_runtime_web import NAME, VERSION, WebRuntime, web_runtime
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -279,10 +280,11 @@ def test_another_runtime_is_refused(tmp_path: Path) -> None:
 
 def test_only_https_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAPEL_CACHE", str(tmp_path))
+    monkeypatch.delenv("LAPEL_WEB_RUNTIME", raising=False)
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     with pytest.raises(LapelError, match="refused: not https") as error:
         web_runtime()
-    assert "--runtime" in error.value.hint
+    assert "LAPEL_WEB_RUNTIME=" in error.value.hint
 
 
 @pytest.fixture
@@ -298,6 +300,7 @@ def test_a_folder_is_replaced_only_where_it_is_its_own(tmp_path: Path, small_run
         write_web("fashion-mnist", folder)
     write_web("photo-small", folder, overwrite=True)
     assert json.loads((folder / "card.json").read_text())["name"] == "photo-small"
+    assert model_in(folder) == model_path("photo-small").read_bytes()
     before = {
         path: hashlib.sha256(path.read_bytes()).digest() for path in folder.rglob("*") if path.is_file()
     }

@@ -75,9 +75,10 @@ def write_web(
     """Write a model, by its name or file, as a page that labels photos, camera and drawings by itself.
 
     Any static host shows the folder; nothing is sent anywhere, and after the first visit it works without a
-    network. `runtime` is the npm package onnxruntime-web (a file or folder); else it is taken from Lapel's
-    cache, or fetched into it once. The folder is there whole, or not at all; one that exists is only replaced
-    with `overwrite`, and only where it holds nothing but what this wrote.
+    network. `runtime` is the npm package onnxruntime-web (a file or folder); else it is where
+    LAPEL_WEB_RUNTIME says, in Lapel's cache, or fetched into that once. The folder is there whole, or not at
+    all; one that exists is only replaced with `overwrite`, and only where it holds nothing but what this
+    wrote.
 
     Raises ModelError where there is no such model; LapelError where the folder may not be replaced or
     written, or the runtime cannot be had.
@@ -89,14 +90,16 @@ def write_web(
     _check_target(target, overwrite)
     path, data = read_model(model)
     card = tagger_of(data, str(path)).card
-    files = _files(data, card, runtime, progress)
+    files = web_files(data, card, runtime, progress)
     _write(target, files)
     sizes = [len(one) if name.endswith(".gz") else len(_packed(one)) for name, one in files.items()]
     return WebFolder(target, sum(map(len, files.values())), sum(sizes), card)
 
 
-def _files(data: bytes, card: Card, runtime: Path | None, progress: Progress | None) -> dict[str, bytes]:
-    """What is in the folder, by name."""
+def web_files(
+    data: bytes, card: Card, runtime: Path | None = None, progress: Progress | None = None
+) -> dict[str, bytes]:
+    """What is in the folder of a model, by name. Raises LapelError where the runtime cannot be had."""
     code = web_runtime(runtime, progress)
     page = [path for path in (*PAGE.iterdir(), *_SITE.iterdir()) if path.name not in _LEFT_OUT]
     files = {f"page/{path.name}": path.read_bytes() for path in sorted(page) if path.name != _AT_TOP}
@@ -133,6 +136,11 @@ def _files(data: bytes, card: Card, runtime: Path | None, progress: Progress | N
     head = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in constants.items())
     files[_AT_TOP] = (head + worker).encode()
     return files
+
+
+def model_in(folder: Path) -> bytes:
+    """The model in ONNX that such a folder holds."""
+    return gzip.decompress((folder / _MODEL).read_bytes())
 
 
 def _index(page: str) -> str:
@@ -174,7 +182,9 @@ def _check_target(target: Path, overwrite: bool) -> None:
     if not (target.exists() or target.is_symlink()):
         return
     if not target.is_dir() or target.is_symlink():
-        raise LapelError(f"{target} exists, and is no folder.", "Give the name of a folder: --out site")
+        raise LapelError(
+            f"{target} exists, and is no folder.", "Give the name of a folder that is not there yet."
+        )
     if not overwrite:
         raise LapelError(f"{target} exists already.", "Give another folder, or allow it with --overwrite.")
     with file_errors(target):
@@ -198,7 +208,7 @@ def _written(target: Path) -> set[str]:
 
 def _write(target: Path, files: dict[str, bytes]) -> None:
     """Put the whole folder at its place, or leave what was there."""
-    elsewhere = "Give a folder that you may write to: --out"
+    elsewhere = "Give a folder that you may write to."
     with file_errors(target, elsewhere=elsewhere):
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))

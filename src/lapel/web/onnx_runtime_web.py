@@ -32,7 +32,8 @@ _FILES = {
     _BINARY: "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
 _LARGEST = 64 << 20  # bytes of one of them
-_HINT = f"Fetch it with `npm pack {NAME}@{VERSION}`, and give that file: --runtime {_PACKED.name}"
+CHOICE = "LAPEL_WEB_RUNTIME"
+_HINT = f"Fetch it with `npm pack {NAME}@{VERSION}`, and say where it is: {CHOICE}={_PACKED.name}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class WebRuntime:
 
 
 def web_runtime(path: Path | None = None, progress: Progress | None = None) -> WebRuntime:
-    """ONNX Runtime Web from `path`, from Lapel's cache, or else from the npm registry.
+    """ONNX Runtime Web from `path`, else where LAPEL_WEB_RUNTIME says, from Lapel's cache, or npm's registry.
 
     `path` is the package as npm packs it (.tgz), or a folder that holds it (as node_modules does). What is
     fetched (33 MB) is kept in the cache. The files are only taken where their SHA-256 is the known one.
@@ -52,7 +53,7 @@ def web_runtime(path: Path | None = None, progress: Progress | None = None) -> W
     Raises LapelError where they cannot be had, or are other ones.
     """
     if path is None:
-        path = _fetched(progress)
+        path = Path(chosen).expanduser() if (chosen := os.environ.get(CHOICE)) else _fetched(progress)
     with file_errors(path):
         found = (_from_folder if path.is_dir() else _from_package)(path)
     for name, sha256 in _FILES.items():

@@ -158,7 +158,7 @@ def test_the_browser_answers_as_python_does(sites: dict[str, WebFolder], visit: 
 def test_the_browser_answers_as_python_does_about_many(
     model: str, sites: dict[str, WebFolder], visit: Callable[..., Any]
 ) -> None:
-    check_answers(sites[model], garments(250), visit)
+    check_answers(sites[model], garments(150), visit)
 
 
 @pytest.mark.long

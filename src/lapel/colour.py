@@ -104,6 +104,27 @@ def find_colours(pictures: NDArray[np.uint8]) -> list[tuple[Colour, ...]]:
     return _largest(shares / shares.sum(axis=1, keepdims=True), means)
 
 
+def colour_rules() -> dict[str, Any]:
+    """The names and numbers by which colours are found, as plain data for another language."""
+    return {
+        "names": _NAMED,
+        "most": _MOST,
+        "least": _LEAST,
+        "side": _SIDE,
+        "middle": _MIDDLE,
+        "rim": _RIM,
+        "clear": _CLEAR,
+        "light": _LIGHT,
+        "levels": _LEVELS,
+        "cells": _CELLS,
+        "near": _NEAR,
+        "hue": _HUE,
+        "shade": _SHADE,
+        "same": _SAME,
+        "speck": _SPECK,
+    }
+
+
 def _largest(shares: NDArray[np.float64], means: NDArray[np.float64]) -> list[tuple[Colour, ...]]:
     """The colours that matter, light and shade as one, of shares (n, names) and mean levels (n, names, 3)."""
     lab = oklab(means / 255) * (_SHADE[0], 1, 1)

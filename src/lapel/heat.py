@@ -74,6 +74,18 @@ def heat_map(ask: Ask, picture: NDArray[np.uint8], label: int) -> HeatMap:
     return HeatMap(heat / hottest if fall >= _LEAST and hottest > 0 else np.zeros_like(heat), fall)
 
 
+def heat_rules() -> dict[str, Any]:
+    """The numbers by which heat is found and shown, as plain data for another language."""
+    return {
+        "places": _PLACES,
+        "sizes": _SIZES,
+        "soft": _SOFT,
+        "least": _LEAST,
+        "opaque": _OPAQUE,
+        "ramp": _RAMP,
+    }
+
+
 def ground_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The colour (channels) of the ground of a picture: the median of its border."""
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])

@@ -8,6 +8,7 @@ const LONGEST = 120_000; // milliseconds for one request; a slow line takes long
 const TRIES = 4; // where the server is there, and yet the request fails
 
 export const server = {
+	pace: 80,
 	models: () => ask("models"),
 	card: (model) => ask(`model${query({ model })}`),
 	tag: (files, settings, signal) => askTags(files, settings, signal),

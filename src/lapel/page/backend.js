@@ -1,4 +1,4 @@
-// What the page asks of whoever labels its photos, wherever that is. A backend is an object with four methods:
+// What the page asks of whoever labels its photos, wherever that is. A backend is an object with four methods, and its pace:
 //
 //   models()                            what there is: { models: [{ name, ready }], default, teach }
 //   card(model)                         what a model says of itself, as its card does
@@ -8,6 +8,8 @@
 //                                       that cannot be read. `picture` asks for the picture that the model saw, and
 //                                       is a URL in the answer.
 //   explain(file, { model }, signal)    what mattered in a photo: { heat }, the URL of a picture to lay over the other
+//
+//   pace                                milliseconds from one picture of the camera to the next, at least
 //
 // Where models() says that it can teach, `teaching()` gives three functions more, which teach.js tells of.
 //

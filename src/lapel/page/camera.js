@@ -6,7 +6,6 @@ import { announce, find, pause } from "./dom.js";
 import { Film } from "./film.js";
 
 const SIDE = 640; // pixels of the longer side of what is sent
-const LEAST_GAP = 80; // milliseconds from one picture to the next
 const RATE_OVER = 8; // answers
 
 /** Asks about what a film shows until the signal ends it; calls `show` with each tag and how many came a second. */
@@ -21,7 +20,7 @@ export async function labelFilm(film, modelName, signal, show) {
 			const seconds = (times.at(-1) - times[0]) / 1000;
 			show(tag, seconds ? `${((times.length - 1) / seconds).toFixed(0)} labels a second` : "");
 		}
-		await pause(Math.max(0, start + LEAST_GAP - performance.now()));
+		await pause(Math.max(0, start + backend.pace - performance.now()));
 	}
 }
 

@@ -16,17 +16,20 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from garments import garments
 from PIL import Image
 
 from lapel import export, load_tagger
 from lapel.card import KEY, Card
+from lapel.cli import lapel
 from lapel.data.dataset import Dataset, Pictures
 from lapel.engines.onnx import to_onnx
 from lapel.engines.weights import draw
 from lapel.errors import LapelError, MissingExtra
 from lapel.exporting.c.form import open_c
 from lapel.exporting.forms import form_called
+from lapel.exporting.speed import FormSpeed, Speed
 from lapel.picture import PictureSpec
 from lapel.recipes.load import parse
 from lapel.recipes.plan import plan
@@ -306,3 +309,56 @@ def test_a_full_disk_leaves_what_was_there(
     assert "no space left" in error.message
     assert (tmp_path / "small.onnx").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+
+
+def test_without_its_data_a_model_is_held_against_drawn_garments(model: Path, tmp_path: Path) -> None:
+    made = export(model, tmp_path / "small.onnx", to="onnx-int8")
+    assert (made.real, made.pictures) == (False, 512)
+
+
+def test_export_says_what_it_made_in_another_form(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "small.onnx"
+    result = CliRunner().invoke(lapel, ["export", str(model), "--to", "onnx-int8", "--out", str(out)])
+    assert result.stdout == f"{out}\n"
+    assert "Asking onnx-int8 (512) …" in result.stderr
+    assert (
+        "answers as the ONNX model does on 512 drawn garments (its own data were not found)" in result.stderr
+    )
+
+
+def test_bench_measures_each_form_and_says_what_one_lacks(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    int8 = form_called("onnx-int8")
+    elsewhere = replace(int8, name="elsewhere", modules=("no_such_module",), extra="elsewhere")
+    monkeypatch.setattr("lapel.exporting.speed.FORMS", (int8, elsewhere))
+    result = CliRunner().invoke(lapel, ["bench", str(model), "--json"])
+    assert result.exit_code == 0, result.output
+    first, second, third = map(json.loads, result.stdout.splitlines())
+    assert [one["form"] for one in (first, second, third)] == ["onnx", "onnx-int8", "elsewhere"]
+    assert first["bytes"] == model.stat().st_size > second["bytes"] > 0
+    for one in (first, second):
+        assert [speed["batch"] for speed in one["speeds"]] == [1, 64, 1024]
+        for speed in one["speeds"]:
+            assert speed["times"] >= 3
+            assert 0 < speed["p50_ms"] <= speed["p99_ms"]
+            assert speed["pictures_per_second"] > 0
+    assert "pip install 'lapel[elsewhere]'" in third["lacks"]
+    assert third["speeds"] == []
+
+
+def test_bench_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    speeds = tuple(Speed(batch, 10_713.19, 12_563.75, 143_999.4, 9) for batch in (1, 64, 1024))
+    found = [
+        FormSpeed("torch-export", 15_000_000, 0.991, 920_000_000, speeds),
+        FormSpeed("c", lacks="No cc."),
+    ]
+    monkeypatch.setattr("lapel.exporting.speed.measure_forms", lambda model, progress: iter(found))
+    monkeypatch.setattr("lapel.commands.tables._PIPE", 80)
+    result = CliRunner().invoke(lapel, ["bench", "fashion-mnist"])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["form", "MB", "batch", "p50", "ms", "p99", "ms", "pictures/s"]
+    assert len(lines) == 4
+    assert result.stderr.endswith("c: No cc.\n")

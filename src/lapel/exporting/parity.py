@@ -25,7 +25,7 @@ class Bounds:
 
 # In probability; rounding in another order stays two powers of ten below it.
 EXACT = Bounds(1e-4, 1.0, "rounding")
-INT8 = Bounds(0.5, 0.98, "numbers of 8 bits")
+INT8 = Bounds(0.75, 0.98, "numbers of 8 bits")
 COMPACT = Bounds(0.05, 0.99, "kernels of 8 bits")
 
 

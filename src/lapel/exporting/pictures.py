@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..data import Progress
 from ..data.dataset import Dataset, Pictures
+from ..data.registry import CATALOG
 from ..data.synthetic.draw import synthetic_dataset
-from ..errors import DataError, RunError
+from ..errors import DataError
 from ..splits import dataset_of_model, split_of_model
 from ..tagger import Tagger
 
@@ -16,17 +19,16 @@ _LEAST = 8  # pixels across a drawn garment
 def pictures_of_model(
     tagger: Tagger, dataset: Dataset | None, progress: Progress | None = None
 ) -> tuple[Pictures, bool]:
-    """The validation pictures of a model, and whether they are: else drawn garments.
+    """The validation pictures of a model, and True; without its dataset drawn garments, and False.
 
-    Its own dataset is that which the card names, where that can be had and its pictures suit the model.
+    That is the one given, or the one that the card names, where Lapel knows it by that name and it can be had.
     """
-    try:
-        dataset = dataset or dataset_of_model(tagger, progress)
-        if dataset.shape == tagger.card.picture.shape:
-            return split_of_model(tagger, dataset, "validation").pictures, True
-    except (DataError, RunError):
-        pass
-    return drawn_pictures(tagger.card.picture.shape), False
+    if dataset is None and tagger.card.made.get("dataset") in CATALOG:
+        with suppress(DataError):
+            dataset = dataset_of_model(tagger, progress)
+    if dataset is None or dataset.shape != tagger.card.picture.shape:
+        return drawn_pictures(tagger.card.picture.shape), False
+    return split_of_model(tagger, dataset, "validation").pictures, True
 
 
 def drawn_pictures(shape: tuple[int, int, int]) -> Pictures:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def bench(model: str, as_json: bool) -> None:
     """Measure every form of MODEL that is installed: size, speed and memory.
 
-    Batches of 1, 64 and 1,024 pictures are asked about for half a second each, in a process of its own for each
-    form. Milliseconds are those of a batch, at most so many half of the time (p50) and 99 times of 100 (p99),
-    from pictures in memory to probabilities.
+    Batches of 1, 64 and 1,024 pictures are asked about for half a second each, in a process of its own for
+    each form. Milliseconds are those of a batch, at most so many half of the time (p50) and 99 times of 100
+    (p99), from pictures in memory to probabilities.
     """
     from ..exporting.speed import measure_forms
     from .loading import download_progress

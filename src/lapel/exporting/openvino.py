@@ -11,12 +11,16 @@ from ..card import KEY
 from ..data.dataset import Pictures
 from ..metrics import Probabilities
 from .form import Ask, Source
+from .parity import INT8, Bounds
 
 _FILE = "model.xml"
 
 
-def write_openvino(source: Source, target: Path) -> None:
-    """Convert the graph, its weights as they are. The card is `lapel.card` in rt_info."""
+def write_openvino(source: Source, target: Path) -> Bounds | None:
+    """Convert the graph, its weights as they are. The card is `lapel.card` in rt_info.
+
+    What computes in int8 is rounded by OpenVINO in places of its own.
+    """
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
@@ -26,6 +30,7 @@ def write_openvino(source: Source, target: Path) -> None:
         model.set_rt_info(source.card.to_json(), KEY.split("."))
         target.mkdir()
         openvino.save_model(model, target / _FILE, compress_to_fp16=False)
+    return INT8 if b"QuantizeLinear" in source.data else None
 
 
 def open_openvino(path: Path) -> Ask:

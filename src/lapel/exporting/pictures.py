@@ -21,7 +21,7 @@ def pictures_of_model(
 ) -> tuple[Pictures, bool]:
     """The validation pictures of a model, and True; without its dataset drawn garments, and False.
 
-    That is the one given, or the one that the card names, where Lapel knows it by that name and it can be had.
+    That is `dataset`, or the one that the card names, where Lapel knows it by that name and it can be had.
     """
     if dataset is None and tagger.card.made.get("dataset") in CATALOG:
         with suppress(DataError):

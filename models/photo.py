@@ -37,7 +37,6 @@ from numpy.typing import NDArray
 from opinion import grouping, rows_of
 from photo_small import REJECTS, SHIPPED
 from photographs import FOLDS, UNKNOWN, Photographs
-from quantise import quantised
 from scenes import OTHER
 from training import ANSWERS, SECOND_LOOK
 from views import Views, kept, make_views, seen
@@ -49,6 +48,7 @@ from lapel.data.dataset import Split
 from lapel.data.synthetic.draw import synthetic_dataset
 from lapel.engines.onnx import to_onnx
 from lapel.engines.weights import packed, read_weights
+from lapel.exporting.int8 import quantised
 from lapel.files import write_atomic
 from lapel.metrics import wilson_interval
 from lapel.pretrained.networks import CLASSES, network_recipe

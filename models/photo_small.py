@@ -25,7 +25,6 @@ import torch
 import torch.nn.functional as F
 from backgrounds import KINDS, as_given, grounds, nothings
 from numpy.typing import NDArray
-from quantise import quantised
 from robustness import Findings, Pictures, scores, softmax
 from scenes import OTHER
 from shoes import shoes
@@ -56,6 +55,7 @@ from lapel.engines.load import load_engine
 from lapel.engines.onnx import to_onnx
 from lapel.engines.torch.fitting import weights
 from lapel.engines.weights import draw, packed, read_weights
+from lapel.exporting.int8 import quantised
 from lapel.files import write_atomic
 from lapel.metrics import auroc, wilson_interval
 from lapel.picture import PictureSpec, read_picture

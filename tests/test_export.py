@@ -21,6 +21,7 @@ from lapel.engines.weights import draw, packed
 from lapel.environment import environment
 from lapel.errors import LapelError, ModelError, RunError
 from lapel.exporting import card_of, export
+from lapel.exporting.parity import Bounds
 from lapel.picture import PictureSpec
 from lapel.recipes.load import parse
 from lapel.recipes.plan import plan
@@ -29,7 +30,7 @@ from lapel.scaling import fit_scaling
 from lapel.tagger import load_tagger
 
 # `lapel.export` by itself is the function.
-MODULE: Any = importlib.import_module("lapel.exporting")
+MODULE: Any = importlib.import_module("lapel.exporting.from_run")
 
 RECIPE = parse(
     {
@@ -270,7 +271,7 @@ def test_a_compact_model_has_bounds_of_its_own(tmp_path: Path, monkeypatch: pyte
     assert whole.largest_difference < 1e-4 < compact.largest_difference < 0.05
     assert whole.card == compact.card  # neither has been measured
     assert b"DequantizeLinear" in compact.path.read_bytes()
-    monkeypatch.setattr(MODULE, "_COMPACT", MODULE._Bounds(1e-6, 0.99, "kernels of 8 bits"))
+    monkeypatch.setattr(MODULE, "COMPACT", Bounds(1e-6, 0.99, "kernels of 8 bits"))
     error = refusal(run, tmp_path / "other.onnx", dataset=data, compact=True)
     assert "(at most 1e-06 is kernels of 8 bits)" in error.message
     assert "(at least 99% are asked for). Nothing was written." in error.message

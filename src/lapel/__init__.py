@@ -35,7 +35,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "evaluate_photos": "photo_evaluation",
     "explain": "explaining.explain",
-    "export": "exporting",
+    "export": "exporting.export",
     "import_model": "importing",
     "judge_study": "study",
     "list_runs": "runs",
@@ -112,7 +112,7 @@ if TYPE_CHECKING:
     from .errors import LapelError
     from .evaluation import evaluate
     from .explaining.explain import explain
-    from .exporting import export
+    from .exporting.export import export
     from .importing import import_model
     from .index.index import Index, build_index, open_index
     from .index.rows import Hit

@@ -28,6 +28,7 @@ _VERBS = {
     "audit": "audit:audit",
     "explain": "explain:explain",
     "export": "exporting:export",
+    "bench": "exporting:bench",
     "tag": "tag:tag",
     "index": "index:index",
     "search": "search:search",

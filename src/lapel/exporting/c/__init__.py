@@ -1,0 +1,1 @@
+"""A model as a plain C99 program."""

@@ -1,0 +1,55 @@
+"""The forms that a model can be exported in: a line a form."""
+
+from __future__ import annotations
+
+from ..errors import ModelError, did_you_mean
+from .c.form import open_c, write_c
+from .form import Form
+from .int8 import write_int8
+from .onnx_session import open_onnx
+from .openvino import open_openvino, write_openvino
+from .parity import INT8
+
+FORMS = (
+    Form(
+        "onnx-int8",
+        "ONNX that computes in 8-bit whole numbers",
+        ".int8.onnx",
+        write_int8,
+        open_onnx,
+        modules=("onnx",),
+        extra="train",
+        bounds=INT8,
+        hint="Its layers bear no 8 bits: export it as onnx, or with --compact.",
+    ),
+    Form(
+        "openvino",
+        "a folder for OpenVINO",
+        "-openvino",
+        write_openvino,
+        open_openvino,
+        folder=True,
+        modules=("openvino",),
+        extra="openvino",
+    ),
+    Form(
+        "c",
+        "a folder with one .h and one .c, plain C99",
+        "-c",
+        write_c,
+        open_c,
+        folder=True,
+        modules=("onnx",),
+        extra="train",
+    ),
+)
+ONNX = "onnx"  # what every other form is made from
+NAMES = (ONNX, *(form.name for form in FORMS))
+
+
+def form_called(name: str) -> Form:
+    """The form of this name. Raises ModelError where there is none."""
+    for form in FORMS:
+        if form.name == name:
+            return form
+    raise ModelError(f'There is no form "{name}" to export to.', did_you_mean(name, NAMES))

@@ -14,11 +14,12 @@ useBackend(server);
 const models = new Models(useModel);
 const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => models.chosen });
 new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });
-let teach;
+let teach, wardrobe;
 
 startResults();
 startIntake((files, place) => {
 	if (!find("teach").hidden) return teach.take(files, place);
+	if (!find("wardrobe").hidden) return wardrobe.take(files);
 	addPhotos(files);
 	const results = find("results");
 	if (results.getBoundingClientRect().top > 0.75 * innerHeight) results.scrollIntoView();
@@ -29,8 +30,9 @@ window.addEventListener("pagehide", () => (camera.stop(), teach?.stop()));
 
 async function load() {
 	try {
-		if (!(await models.load()).teach || teach) return;
-		teach = await (await import("./teach.js")).startTeach(models);
+		const offered = await models.load();
+		if (offered.wardrobe) wardrobe = await (await import("./wardrobe.js")).startWardrobe();
+		if (offered.teach) teach = await (await import("./teach.js")).startTeach(models);
 	} catch {} // without a list, the server's own choice is asked
 }
 

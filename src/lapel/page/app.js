@@ -12,7 +12,7 @@ import { startTabs } from "./tabs.js";
 
 useBackend(server);
 const models = new Models(useModel);
-const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => models.chosen });
+const camera = new Camera({ keep: (file) => (addPhotos([file]), wardrobe?.takeShot(file)), modelName: () => models.chosen });
 new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });
 let teach, wardrobe;
 

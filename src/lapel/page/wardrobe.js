@@ -25,7 +25,7 @@ async function start() {
 	const parts = make("template");
 	parts.innerHTML = await response.text();
 	for (const part of [...parts.content.children]) {
-		const places = { wardrobe: find("wardrobe"), closet: document.querySelector("main"), dialog: document.body };
+		const places = { wardrobe: find("wardrobe"), closet: document.querySelector("main"), camera: document.querySelector("#camera .side"), dialog: document.body };
 		places[part.dataset.part].append(part);
 	}
 	const shown = new Wardrobe();
@@ -97,22 +97,28 @@ class Wardrobe {
 		this.#problem("wardrobe-problem", "");
 		find("wardrobe-refused").replaceChildren();
 		this.#progress(sum);
+		let group = [];
 		try {
 			while (this.#waiting.length) {
-				const group = await this.#group();
+				group = await this.#group();
 				run.signal.throwIfAborted();
 				for (const row of await this.#send(group, run.signal)) this.#count(row, sum);
 				this.#progress(sum);
 			}
 		} catch (error) {
-			const left = this.#waiting.length;
-			if (!run.signal.aborted) this.#problem("wardrobe-problem", `${error.message} ${error.hint ?? ""}${left ? ` ${counted(left, "photo")} not tried yet.` : ""}`);
+			const left = counted(group.length + this.#waiting.length, "photo");
+			if (!run.signal.aborted) this.#problem("wardrobe-problem", `${error.message} ${error.hint ?? ""} ${left} not added.`);
 		} finally {
 			this.#waiting = [];
 			this.#run = null;
 			this.#progress(sum);
 			announce(summary(sum));
 		}
+	}
+
+	/** Adds a photo of the camera, where that is wanted. */
+	takeShot(file) {
+		if (find("camera-wardrobe").checked) this.take([file]);
 	}
 
 	async #group() {

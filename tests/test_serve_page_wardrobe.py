@@ -69,7 +69,7 @@ def test_photos_are_added_found_again_and_refused(view: Callable[..., Any]) -> N
     expect(page.locator(".hanger")).to_have_count(len(PHOTOS))
     expect(page.locator("#closet-tally")).to_contain_text(f"{len(PHOTOS)} garments")
     expect(rail(page, "Trousers").locator(".hanger")).to_have_text(re.compile("blue"))
-    page.set_input_files("#wardrobe-files", [PHOTOS[0]])
+    page.set_input_files("#files", [PHOTOS[0]])  # as what is dropped on the page
     expect(page.locator("#wardrobe-count")).to_have_text("0 photos added, 1 there already.")
     page.set_input_files("#wardrobe-files", [NOT_A_PHOTO])
     expect(page.locator("#wardrobe-refused li")).to_have_text(re.compile("^notes.jpg: not a picture"))

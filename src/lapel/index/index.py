@@ -28,7 +28,7 @@ from .store import (
     table_name,
     table_names,
 )
-from .update import Change, Update, described_row
+from .update import Change, Update, row_of_file
 
 _AT_ONCE = 1000  # rows gone through at once
 _NOTHING = timedelta(milliseconds=1)  # of what was before is kept
@@ -175,7 +175,7 @@ class Index:
 
         Raises LapelError where the disk refuses.
         """
-        row = described_row(path, digest, seen)
+        row = row_of_file(path, digest, seen)
         with self._store.writing():
             self._store.put([row])
         return self.get(row[ID])

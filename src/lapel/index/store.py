@@ -31,7 +31,7 @@ _ALL = 1 << 31
 _ELSEWHERE = "Choose another place for the index."
 _FULL = ("no space left", "file too large", "quota exceeded", "os error 28", "os error 27")
 _CLOSED = ("permission denied", "read-only file system")
-_KEPT = timedelta(hours=1)  # what others may still read of older versions stays for so long
+_VERSION_AGE = timedelta(hours=1)  # what others may still read of older versions stays for so long
 _NEAR = 20  # parts of the index that are looked into
 _REFINE = 10  # so many times the hits asked for are compared exactly
 _STALE = 0.1  # of the rows: when so many are not in the index, it is brought up to date
@@ -125,7 +125,7 @@ class Store:
                 self._table.delete(where)
         return count
 
-    def optimise(self, keep: timedelta = _KEPT) -> None:
+    def optimise(self, keep: timedelta = _VERSION_AGE) -> None:
         """Make few files of many, forget versions that are older than `keep`, and index embeddings where
         there are many."""
         with _errors(self.path):

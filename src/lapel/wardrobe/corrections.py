@@ -25,8 +25,8 @@ class TooManyCorrections(LapelError):
 def pack_corrections(wardrobe: WardrobeFolder) -> bytes:
     """A ZIP of the photos of which label or kind has been set right, with labels.csv and kinds.csv.
 
-    Unpacked, `lapel train transfer --data FOLDER/kinds.csv` learns from them. A photo that is gone is left out.
-    Raises NoCorrections where there are none, TooManyCorrections beyond MOST_BYTES.
+    Unpacked, `lapel train transfer --data FOLDER/kinds.csv` learns from them. A photo that is gone is left
+    out. Raises NoCorrections where there are none, TooManyCorrections beyond MOST_BYTES.
     """
     file, size, tables = io.BytesIO(), 0, dict[str, list[tuple[str, str]]]()
     with zipfile.ZipFile(file, "w") as archive:

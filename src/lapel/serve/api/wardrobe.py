@@ -89,7 +89,7 @@ class WardrobeRoutes:
             )
 
         def work() -> list[Any]:
-            rows = [_added(wardrobe, name, data) for name, data in photos]
+            rows = [_add_photo(wardrobe, name, data) for name, data in photos]
             wardrobe.index.optimise()
             return rows
 
@@ -99,7 +99,7 @@ class WardrobeRoutes:
     async def photo(self, request: Request, garment: str) -> Response:
         """The photo of a garment as a JPEG that a page can show, whatever it came as."""
         wardrobe = self._wardrobe()
-        data = await self._run(request, lambda: _shown(wardrobe.photo(garment)), "wardrobe_failed")
+        data = await self._run(request, lambda: _to_jpeg(wardrobe.photo(garment)), "wardrobe_failed")
         return Response(200, data, "image/jpeg", (("Cache-Control", "no-store"),))
 
     async def correct(self, request: Request, garment: str) -> Response:
@@ -200,11 +200,11 @@ class WardrobeRoutes:
     async def _run(self, request: Request, work: Callable[[], T], code: Code) -> T:
         """Do it on a thread of the batcher, in its turn; `code` stands for what it refuses."""
 
-        def tried() -> T:
-            with _answers(code):
+        def attempt() -> T:
+            with _error_answers(code):
                 return work()
 
-        return await self.batcher.run(tried, self.budget.seconds_left(request))
+        return await self.batcher.run(attempt, self.budget.seconds_left(request))
 
 
 def open_served_wardrobe(path: str) -> WardrobeFolder | None:
@@ -219,7 +219,7 @@ def open_served_wardrobe(path: str) -> WardrobeFolder | None:
 
 
 @contextmanager
-def _answers(code: Code) -> Iterator[None]:
+def _error_answers(code: Code) -> Iterator[None]:
     """Turn what a wardrobe refuses into the answer that says so."""
     from ...wardrobe.corrections import NoCorrections, TooManyCorrections
     from ...wardrobe.folder import UnknownGarment
@@ -241,7 +241,7 @@ def _answers(code: Code) -> Iterator[None]:
         raise HttpError(found, error.message, error.hint) from error
 
 
-def _added(wardrobe: WardrobeFolder, name: str, data: bytes) -> dict[str, Any]:
+def _add_photo(wardrobe: WardrobeFolder, name: str, data: bytes) -> dict[str, Any]:
     """What became of one photo. What the disk refuses ends the request: the next would fare no better."""
     from ...wardrobe.outfits import FullWardrobe
 
@@ -279,7 +279,7 @@ def _outfit(wardrobe: WardrobeFolder, kept: KeptOutfit, hits: dict[Any, Hit]) ->
     }
 
 
-def _shown(photo: bytes) -> bytes:
+def _to_jpeg(photo: bytes) -> bytes:
     """A photo as a JPEG of at most _SHOWN_SIDE pixels."""
     from ...decode import Limits, decode
     from ...encode import encode

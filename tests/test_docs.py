@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -107,7 +108,7 @@ def test_the_commands_of_a_page_run_in_their_order(page: Path, lapel: Lapel, tmp
         assert lapel("export", "first", "--out", "weights.pth").returncode == 0
     for words in shown:
         if words[0] == "serve":
-            with running(*words[1:]) as service:
+            with contextlib.chdir(tmp_path), running(*words[1:]) as service:
                 assert service.ask("GET", "/health/ready").status == 200
             continue
         result = lapel(*on_small_data(words, tmp_path))

@@ -222,6 +222,7 @@ def test_what_is_served(service: Service) -> None:
         "models": [{"name": "halves", "ready": True}, {"name": "b", "ready": True}],
         "default": "halves",
         "teach": False,
+        "wardrobe": False,
     }
     card = service.ask("GET", "/model?model=halves").json
     assert card["class_names"] == list(CLASSES)

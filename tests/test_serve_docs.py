@@ -35,7 +35,7 @@ from lapel.data.synthetic.draw import draw
 from lapel.serve.api.openapi.build import build, to_json
 from lapel.serve.api.openapi.docs_page import docs_page
 from lapel.serve.api.openapi.document import FILE, load_document
-from lapel.serve.api.route import LESSON
+from lapel.serve.api.route import GARMENT, LESSON, OUTFIT, SHOES
 from lapel.serve.api.routes import ROUTES
 from lapel.serve.http.codes import CODES
 
@@ -58,7 +58,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     pytest.importorskip("lancedb", reason="the extra search is not installed")
     index = tmp_path_factory.mktemp("index") / "wardrobe.lapel"
     build_index(sorted((ROOT / "examples" / "photos").glob("*.jpg")), index)
-    with running("--teach", "--index", index) as here:
+    mine = tmp_path_factory.mktemp("home") / "mine"
+    with running("--teach", "--index", f"own={index}", "--wardrobe", mine) as here:
         yield here
 
 
@@ -69,6 +70,26 @@ def lesson(service: Service) -> str:
     name: str = service.ask("POST", "/teach", asked.body, asked.headers).json["lesson"]
     assert eventually(lambda: service.ask("GET", f"/teach/{name}").json["state"] == "done", 20)
     return name
+
+
+@pytest.fixture
+def names(service: Service) -> dict[str, str]:
+    """What there is in the place of what the examples name."""
+    found = {}
+    for name, photo in ((GARMENT, "striped-t-shirt"), (SHOES, "white-sneakers")):
+        data = (ROOT / "examples" / "photos" / f"{photo}.jpg").read_bytes()
+        answer = service.ask("POST", "/wardrobe", data, {"Content-Type": "image/jpeg"}).json
+        found[name] = answer["photos"][0]["garment"]["id"]
+    service.ask("POST", f"/wardrobe/garments/{found[GARMENT]}", b'{"kind": "Polo"}')
+    outfit = {"garments": {"top": found[GARMENT], "shoes": found[SHOES]}}
+    found[OUTFIT] = service.ask("POST", "/wardrobe/outfits", json.dumps(outfit)).json["outfit"]
+    return found
+
+
+def with_names(text: str, names: dict[str, str]) -> str:
+    for name, here in names.items():
+        text = text.replace(name, here)
+    return text
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +255,8 @@ def test_an_example_gets_what_is_promised(
 ) -> None:
     if LESSON in asked.path:
         asked = replace(asked, path=asked.path.replace(LESSON, request.getfixturevalue("lesson")))
+    if asked.path.startswith("/wardrobe"):
+        asked = replace(asked, path=with_names(asked.path, request.getfixturevalue("names")))
     query = f"?{urlencode(asked.query)}" if asked.query else ""
     answer = service.ask(asked.method, asked.path + query, asked.body, asked.headers)
     if asked.path.endswith("/unload"):
@@ -418,6 +441,8 @@ def test_a_line_does_what_it_says(
 ) -> None:
     if LESSON in block:
         block = block.replace(LESSON, request.getfixturevalue("lesson"))
+    if "/wardrobe" in block:
+        block = with_names(block, request.getfixturevalue("names"))
     if language == "bash":
         if not (shutil.which("curl") and shutil.which("bash")):
             pytest.skip("curl or bash is not installed")

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from .errors import PictureError
 from .first_frame import Limits, first_frame
 
-__all__ = ["SUFFIXES", "Limits", "Source", "decode", "source_name"]
+__all__ = ["SUFFIXES", "Limits", "Source", "decode", "form_suffix", "source_name"]
 
 Source: TypeAlias = "str | Path | bytes | Image.Image | NDArray[np.uint8]"
 
@@ -196,6 +196,12 @@ def _form(head: bytes) -> str | None:
     if head.startswith(b"RIFF"):
         return "WebP" if head[8:12] == b"WEBP" else None
     return next((form for start, form in _STARTS.items() if head.startswith(start)), None)
+
+
+def form_suffix(data: bytes) -> str:
+    """How the name of a file of these bytes ends, by its form: one of SUFFIXES. Of no known form, ".jpg"."""
+    form = _form(data[:32])
+    return {None: ".jpg", "Jpeg": ".jpg", "Tiff": ".tif", "Heif": ".heic"}.get(form, f".{form}".lower())
 
 
 def _looks_like(data: bytes) -> str:

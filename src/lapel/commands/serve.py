@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
@@ -32,6 +33,13 @@ _MEGA = 1024 * 1024
     multiple=True,
     help="An index that is searched and matched (see `lapel index`); several times for several. "
     "The first answers where none is asked for.",
+)
+@click.option(
+    "--wardrobe",
+    metavar="DIR",
+    type=click.Path(),
+    help="A folder in which people keep a wardrobe on the page: their photos, an index of them, and outfits. "
+    "It is made where it is not there.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -114,6 +122,7 @@ _MEGA = 1024 * 1024
 def serve(
     models: tuple[str, ...],
     indexes: tuple[str, ...],
+    wardrobe: str | None,
     host: str,
     port: int,
     token: str | None,
@@ -151,18 +160,27 @@ def serve(
         )
     if teach and find_spec("onnx") is None:
         raise MissingExtra("onnx, which own classes are taught with,", "teach")
+    if wardrobe:
+        _check_wardrobe(wardrobe)
     try:
         from .. import serve as service
+        from ..serve.api.wardrobe import NAME as WARDROBE
         from ..serve.inference.models import read_sources
         from ..serve.telemetry.logs import log_to_stderr
     except ModuleNotFoundError as error:
         raise MissingExtra("What the service needs", "serve") from error
     from .models import model_file
 
+    searched = read_sources(indexes, "index")
+    if wardrobe and WARDROBE in searched:
+        raise click.UsageError(
+            f"With --wardrobe, no other index can be called {WARDROBE}; give it another name."
+        )
     sources = {name: str(model_file(source)) for name, source in read_sources(models).items()}
     settings = service.Settings(
         models=sources,
-        indexes=read_sources(indexes, "index"),
+        indexes=searched,
+        wardrobe=wardrobe or "",
         host=host,
         port=port,
         workers=workers,
@@ -182,6 +200,15 @@ def serve(
         click.echo(f"Lapel answers at {address} ({', '.join(sources)}). Ctrl-C ends it.", err=True)
 
     service.serve(settings, announce)
+
+
+def _check_wardrobe(path: str) -> None:
+    """Refuse at once what no worker could open."""
+    if find_spec("lancedb") is None:
+        raise MissingExtra("LanceDB, which wardrobes are kept in,", "search")
+    from ..wardrobe.folder import check_wardrobe
+
+    check_wardrobe(Path(path))
 
 
 def _is_loopback(host: str) -> bool:

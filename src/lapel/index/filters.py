@@ -21,6 +21,7 @@ class Filter:
     colour: Words = ()
     label: Words = ()
     accepted: bool | None = None
+    corrected: bool = False
 
     def condition(self, about: dict[str, Any]) -> str | None:
         """The condition in SQL; None where every row fits. `about` is what the index says of itself.
@@ -36,6 +37,8 @@ class Filter:
             parts.append(f"array_has_any(colour_names, [{', '.join(map(quoted, colours))}])")
         if self.accepted is not None:
             parts.append(f"accepted = {str(self.accepted).lower()}")
+        if self.corrected:
+            parts.append("array_length(corrected) > 0")
         return " AND ".join(parts) or None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ..tag import Catalogue, Photo
 from .describe import Describer, Models
 from .duplicates import SAME_GARMENT, Duplicates, find_groups
 from .filters import Filter, Words
-from .rows import CORRECTED, ID, SOURCE, Hit, colour_columns, hits_of
+from .rows import CORRECTED, ID, SOURCE, Description, Hit, colour_columns, hits_of
 from .store import (
     Store,
     create_store,
@@ -27,9 +28,10 @@ from .store import (
     table_name,
     table_names,
 )
-from .update import Change, Update
+from .update import Change, Update, row_of_file
 
 _AT_ONCE = 1000  # rows gone through at once
+_NOTHING = timedelta(milliseconds=1)  # of what was before is kept
 
 
 class Index:
@@ -96,7 +98,7 @@ class Index:
             return hits_of(self._store.nearest(self.describer.embed(photo), top, where))
         ids, embeddings = self._store.embeddings(one_of(ID, [str(like)]))
         if not ids:
-            raise LapelError(f'{self.path}: there is no photo with the id "{like}".')
+            raise self._unknown(str(like))
         hits = hits_of(self._store.nearest(embeddings[0], top + 1, where))
         return [hit for hit in hits if hit.id != like][:top]
 
@@ -107,13 +109,16 @@ class Index:
         colour: Words = (),
         label: Words = (),
         accepted: bool | None = None,
+        corrected: bool = False,
+        start: int = 0,
     ) -> Iterator[Hit]:
-        """All photos that have this kind, colour and label, in the order in which they came.
+        """All photos that have this kind, colour and label, in the order in which they came, from the one at
+        the place `start` on; with `corrected` only those of which a person has set something right.
 
         They are read some at a time, so there may be more of them than fit in memory.
         """
-        where = Filter(kind, colour, label, accepted).condition(self._store.about)
-        offset = 0
+        where = Filter(kind, colour, label, accepted, corrected).condition(self._store.about)
+        offset = start
         while rows := self._store.rows(where, limit=_AT_ONCE, offset=offset):
             yield from hits_of(rows)
             offset += len(rows)
@@ -137,9 +142,19 @@ class Index:
 
     def get(self, identity: str) -> Hit:
         """The photo with this id. Raises LapelError where there is none."""
-        for hit in hits_of(self._store.rows(one_of(ID, [identity]))):
+        for hit in self.find([identity]):
             return hit
-        raise LapelError(f'{self.path}: there is no photo with the id "{identity}".')
+        raise self._unknown(identity)
+
+    def find(self, identities: Sequence[str]) -> list[Hit]:
+        """The photos with these ids; of ids that there are not, none."""
+        return hits_of(self._store.rows(one_of(ID, identities))) if identities else []
+
+    def find_copy(self, digest: str) -> Hit | None:
+        """A photo whose file has this SHA-256, in hexadecimal; None where there is none."""
+        for hit in hits_of(self._store.rows(one_of("hash", [digest]), limit=1)):
+            return hit
+        return None
 
     def update(self, photos: Iterable[str | Path | Photo]) -> Iterator[Change]:
         """Take in photos, folders, patterns and tables as `lapel tag` takes them; a Change for each photo.
@@ -155,12 +170,33 @@ class Index:
         """The same, all at once."""
         return list(self.update(photos))
 
+    def take(self, path: Path, digest: str, seen: Description) -> Hit:
+        """Take in a file that has been described already, and of which the SHA-256 is known.
+
+        Raises LapelError where the disk refuses.
+        """
+        row = row_of_file(path, digest, seen)
+        with self._store.writing():
+            self._store.put([row])
+        return self.get(row[ID])
+
     def remove(self, photos: Iterable[str | Path]) -> int:
         """Take photos out of the index, by their ids or paths; files stay. Returns how many there were."""
         given = [str(photo) for photo in photos]
         paths = [os.path.abspath(name) for name in given]  # noqa: PTH100
         with self._store.writing():
             return self._store.remove(f"{one_of(ID, given)} OR {one_of(SOURCE, [*given, *paths])}")
+
+    def clear(self) -> None:
+        """Take all photos out, and forget at once what was known of them; files stay."""
+        with self._store.writing():
+            self._store.remove("true")
+            self._store.optimise(keep=_NOTHING)
+
+    def optimise(self) -> None:
+        """Make few files of many, as `update` does at its end."""
+        with self._store.writing():
+            self._store.optimise()
 
     def prune(self) -> int:
         """Take out the photos whose files are no longer there. Returns how many."""
@@ -196,10 +232,15 @@ class Index:
             values |= colour_columns([_colour(name, hit.colours, len(colours)) for name in colours])
         names = [name for name in ("label", "kind", "colours") if name in values]
         with self._store.writing():
-            [row] = self._store.whole(one_of(ID, [identity]))
+            row = next(iter(self._store.whole(one_of(ID, [identity]))), None)
+            if row is None:  # somebody else has taken it out meanwhile
+                raise self._unknown(identity)
             corrected = sorted({*row["corrected"], *names})
             self._store.put([{**row, **values, "corrected": corrected}])
         return self.get(identity)
+
+    def _unknown(self, identity: str) -> LapelError:
+        return LapelError(f'{self.path}: there is no photo with the id "{identity}".')
 
     def info(self) -> dict[str, Any]:
         """What is in it: how many photos, of which kinds and colours, by which models it was made."""

@@ -31,6 +31,7 @@ _ALL = 1 << 31
 _ELSEWHERE = "Choose another place for the index."
 _FULL = ("no space left", "file too large", "quota exceeded", "os error 28", "os error 27")
 _CLOSED = ("permission denied", "read-only file system")
+_VERSION_AGE = timedelta(hours=1)  # what others may still read of older versions stays for so long
 _NEAR = 20  # parts of the index that are looked into
 _REFINE = 10  # so many times the hits asked for are compared exactly
 _STALE = 0.1  # of the rows: when so many are not in the index, it is brought up to date
@@ -124,11 +125,11 @@ class Store:
                 self._table.delete(where)
         return count
 
-    def optimise(self) -> None:
-        """Make few files of many, forget old versions, and index embeddings where there are many."""
+    def optimise(self, keep: timedelta = _VERSION_AGE) -> None:
+        """Make few files of many, forget versions that are older than `keep`, and index embeddings where
+        there are many."""
         with _errors(self.path):
-            # What others may still read of older versions stays for an hour.
-            self._table.optimize(cleanup_older_than=timedelta(hours=1))
+            self._table.optimize(cleanup_older_than=keep)
             if self._table.count_rows() <= EXACT:
                 return
             if not any(EMBEDDING in index.columns for index in self._table.list_indices()):

@@ -191,6 +191,13 @@ def _identity(one: _Ready) -> str:
     return hashlib.sha256(f"{one.source}\0{one.stamp.hash}".encode()).hexdigest()[:16]
 
 
+def row_of_file(path: Path, digest: str, seen: Description) -> dict[str, Any]:
+    """The row of a file that has been described already, and of which the SHA-256 is known."""
+    source, status = os.path.abspath(path), path.stat()  # noqa: PTH100
+    ready = _Ready(source, source, Stamp(status.st_size, status.st_mtime_ns, digest), seen)
+    return _row(_identity(ready), ready)
+
+
 def _row(identity: str, one: _Ready) -> dict[str, Any]:
     if isinstance(one.seen, Description):
         return row_of(identity, one.source, one.stamp, one.seen)

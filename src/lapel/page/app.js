@@ -12,13 +12,15 @@ import { startTabs } from "./tabs.js";
 export function startApp(backend) {
 	useBackend(backend);
 	const models = new Models(useModel);
-	const camera = new Camera({ keep: (file) => addPhotos([file]), modelName: () => models.chosen });
+	const keepShot = (file) => (addPhotos([file]), wardrobe?.takeShot(file));
+	const camera = new Camera({ keep: keepShot, modelName: () => models.chosen });
 	new Pad({ keep: (file) => addPhotos([file], models.forDrawings), modelName: () => models.forDrawings });
-	let teach;
+	let teach, wardrobe;
 
 	startResults();
 	startIntake((files, place) => {
 		if (!find("teach").hidden) return teach.take(files, place);
+		if (!find("wardrobe").hidden) return wardrobe.take(files);
 		addPhotos(files);
 		const results = find("results");
 		if (results.getBoundingClientRect().top > 0.75 * innerHeight) results.scrollIntoView();
@@ -28,8 +30,9 @@ export function startApp(backend) {
 
 	async function load() {
 		try {
-			if (!(await models.load()).teach || teach) return;
-			teach = await (await import("./teach.js")).startTeach(models);
+			const offered = await models.load();
+			if (offered.wardrobe && !wardrobe) wardrobe = await (await import("./wardrobe.js")).startWardrobe();
+			if (offered.teach && !teach) teach = await (await import("./teach.js")).startTeach(models);
 		} catch {} // without a list, the backend's own choice is asked
 	}
 

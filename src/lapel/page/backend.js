@@ -1,6 +1,6 @@
 // What the page asks of whoever labels its photos, wherever that is. A backend is an object with four methods, and its pace:
 //
-//   models()                            what there is: { models: [{ name, ready }], default, teach }
+//   models()                            what there is: { models: [{ name, ready }], default, teach, wardrobe }
 //   card(model)                         what a model says of itself, as its card does
 //   tag(files, { model, picture }, signal)
 //                                       a tag for each file, in their order: { label, confidence, accepted, reason,

@@ -14,7 +14,7 @@ import { announce, counted, find, make } from "./dom.js";
 import { Film } from "./film.js";
 import { Kind } from "./kind.js";
 import { choose } from "./tabs.js";
-import { shrunk } from "./thumbnail.js";
+import { small } from "./thumbnail.js";
 
 const LEAST = 2; // classes, and photos of each
 const MOST_CLASSES = 50;
@@ -202,7 +202,7 @@ class Teach {
 			const files = [];
 			for (const { file } of photos) {
 				signal.throwIfAborted();
-				files.push(await small(file));
+				files.push(await small(file, SIDE));
 				this.#progress("Preparing", ++done, all);
 			}
 			classes.push({ name, files });
@@ -272,13 +272,4 @@ function askTaught(lesson) {
 function score({ label, photos, right }) {
 	const tape = measure(make("span", { className: "tape", ariaHidden: "true" }), right / photos);
 	return make("li", {}, make("span", {}, label), " ", make("span", { className: "share" }, `${right} of ${photos}`), tape);
-}
-
-async function small(file) {
-	try {
-		const data = await shrunk(file, SIDE, Math.max, "image/webp");
-		return data.size < file.size ? new File([data], file.name, { type: data.type }) : file;
-	} catch {
-		return file;
-	}
 }

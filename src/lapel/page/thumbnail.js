@@ -20,3 +20,13 @@ export async function shrunk(file, pixels, choose, type) {
 	image.close();
 	return canvas.convertToBlob({ type, quality: 0.85 });
 }
+
+/** The photo as a file with at most so many pixels on its longer side. What the browser cannot read stays as it is. */
+export async function small(file, pixels) {
+	try {
+		const data = await shrunk(file, pixels, Math.max, "image/webp");
+		return data.size < file.size ? new File([data], file.name, { type: data.type }) : file;
+	} catch {
+		return file;
+	}
+}

@@ -16,6 +16,7 @@ class Settings:
 
     models: Mapping[str, str]
     indexes: Mapping[str, str] = field(default_factory=dict)  # that are searched and matched, by name
+    wardrobe: str = ""  # the folder of a wardrobe; none where it is empty
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1

@@ -25,10 +25,11 @@ from .onnx_runtime_web import NAME, VERSION, web_runtime
 
 PAGE = Path(__file__).parents[1] / "page"
 _SITE = Path(__file__).parent / "site"
-# What the page has for the service alone, or for teaching, which needs it.
+# What the page has for the service alone, or for teaching and the wardrobe, which need it.
 _LEFT_OUT = frozenset(
     {"index.html", "app-server.js", "backend-server.js", "backend-teach.js", "token.js", "docs.css"}
     | {"teach.html", "teach.js", "teach.css", "kind.js"}
+    | {"wardrobe.html", "wardrobe.js", "wardrobe.css", "garment.js", "pieces.js", "backend-wardrobe.js"}
 )
 _AT_TOP = "service-worker.js"
 _SETTINGS = "settings.json"

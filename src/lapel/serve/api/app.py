@@ -28,9 +28,12 @@ from .searching import Searching, open_indexes
 from .status import Status
 from .tagging import Tagging
 from .teaching import Teaching
+from .wardrobe import NAME as WARDROBE
+from .wardrobe import WardrobeRoutes, open_served_wardrobe
 
 if TYPE_CHECKING:
     from ...index.index import Index
+    from ...wardrobe.folder import WardrobeFolder
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 
@@ -49,17 +52,22 @@ class App:
     log_requests: bool = False
     teach: bool = False  # whether own classes can be taught
     indexes: Mapping[str, Index] = field(default_factory=dict)
+    folder: WardrobeFolder | None = None  # of the wardrobe that is served
     stopping: bool = False
     _handlers: dict[str, Handler] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._budget = budget = Budget(self.seconds, self.bounds, self.recorder.count_refusal)
-        self.status = Status(self.models, self.telemetry, lambda: self.stopping, self.teach)
+        self.status = Status(
+            self.models, self.telemetry, lambda: self.stopping, self.teach, bool(self.folder)
+        )
         self.tagging = Tagging(self.models, self.batcher, budget, self.recorder.count_photo)
         self.inference = OpenInference(
             self.models, self.batcher, budget, self.status, self.recorder.count_photo
         )
-        self.searching = Searching(self.indexes, self.batcher, budget)
+        own = {WARDROBE: self.folder.index} if self.folder else {}
+        self.searching = Searching({**self.indexes, **own}, self.batcher, budget)
+        self.wardrobe = WardrobeRoutes(self.folder, self.batcher, budget)
         lessons = None
         if self.teach:
             lessons = Lessons(
@@ -95,6 +103,7 @@ class App:
             log_requests=settings.log_requests,
             teach=settings.teach,
             indexes=open_indexes(settings.indexes),
+            folder=open_served_wardrobe(settings.wardrobe),
         )
 
     def stop(self) -> None:
@@ -113,7 +122,10 @@ class App:
         self.auth.check(request)
         if found and found[0].teaches:
             self.teaching.admit(begins=found[0].queues and bool(length))
-        elif found and found[0].queues and length:
+            return
+        if found and found[0].stores:
+            self.wardrobe.admit()
+        if found and found[0].queues and length:
             self.batcher.admit()
 
     async def answer(self, request: Request) -> Response:

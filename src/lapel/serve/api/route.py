@@ -8,10 +8,12 @@ from typing import Literal, TypeAlias
 
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 Group: TypeAlias = Literal[
-    "Labels", "Search", "Own classes", "Models", "Health", "Inference protocol", "Page"
+    "Labels", "Search", "Wardrobe", "Own classes", "Models", "Health", "Inference protocol", "Page"
 ]
 
-LESSON = "c0ffee5eed0123456789abcdef012345"  # in examples
+# In examples.
+LESSON = "c0ffee5eed0123456789abcdef012345"
+GARMENT, SHOES, OUTFIT = "c0ffee5eed012345", "5eedc0ffee012345", "feedc0ffee012345"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Route:
     token: bool = True  # whether the token is asked for, where there is one
     queues: bool = False  # its photos wait in the batcher's queue: refused at the head while that is full
     teaches: bool = False  # answered only with --teach
+    stores: bool = False  # answered only with --wardrobe
     packs: bool = False  # the answer is packed where the client asks for that
 
     @property
@@ -55,7 +58,9 @@ class Route:
     @property
     def shell_samples(self) -> tuple[tuple[str, str], ...]:
         """Its samples; one line of curl where there are none."""
-        address = self.path.format(model="photo", version="1", file="style.css", lesson=LESSON)
+        address = self.path.format(
+            model="photo", version="1", file="style.css", lesson=LESSON, garment=GARMENT, outfit=OUTFIT
+        )
         verb = f"-X {self.method} " if self.method != "GET" else ""
         return self.samples or (("", f"curl {verb}http://localhost:8000{address}"),)
 

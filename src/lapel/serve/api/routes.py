@@ -6,6 +6,7 @@ import re
 from functools import partial
 
 from .route import LESSON, Route, with_version
+from .wardrobe_routes import WARDROBE_ROUTES
 
 _teach = partial(Route, group="Own classes", teaches=True)
 _search = partial(Route, group="Search", queues=True)
@@ -80,6 +81,7 @@ ROUTES: tuple[Route, ...] = (
         shape="Matched",
         samples=(("", "curl -F photo=@shirt.jpg 'http://localhost:8000/match?kind=Shirt'"),),
     ),
+    *WARDROBE_ROUTES,
     _teach(
         "POST",
         "/teach",

@@ -13,7 +13,7 @@ from ...errors import DataError, LapelError, ModelError, PictureError, did_you_m
 from ..http.messages import HttpError, Request, Response, json_response
 from ..inference.batcher import Batcher
 from .budget import Budget
-from .query import read_count, read_flag
+from .query import read_count, read_flag, read_words
 from .uploads import read_photos
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Searching:
             photo,
             top=top,
             like=query.get("like") or None,
-            kind=_words(query, "kind"),
-            colour=_words(query, "colour"),
+            kind=read_words(query, "kind"),
+            colour=read_words(query, "colour"),
         )
         if photo is not None and query.get("like"):
             raise HttpError("invalid_query", "Search with a photo or with like=ID, not with both.")
@@ -163,8 +163,3 @@ def _tried(work: Callable[[], T]) -> T:
         raise HttpError("index_failed", error.message, error.hint) from error
     except LapelError as error:  # a kind, a colour or an id that there is not
         raise HttpError("invalid_query", error.message, error.hint) from error
-
-
-def _words(query: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Several values are separated by commas."""
-    return tuple(word for word in query.get(name, "").split(",") if word.strip())

@@ -270,6 +270,7 @@ class Models(TypedDict):
     models: Annotated[list[ListedModel], Field(min_length=1)]
     default: ModelName
     teach: Annotated[bool, Field(description="Whether own classes can be taught here.")]
+    wardrobe: Annotated[bool, Field(description="Whether there is a wardrobe here.")]
 
 
 @with_config(CLOSED)

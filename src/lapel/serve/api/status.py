@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 class Status:
     """Answers what needs no photo; `is_stopping` says whether the service has been told to end.
 
-    `teaches` says whether own classes can be taught.
+    `teaches` says whether own classes can be taught, `stores` whether there is a wardrobe.
     """
 
     models: Models
     telemetry: Telemetry
     is_stopping: Callable[[], bool]
     teaches: bool = False
+    stores: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -53,6 +54,7 @@ class Status:
             "models": [{"name": name, "ready": self.models.get(name).ready} for name in names],
             "default": names[0],
             "teach": self.teaches,
+            "wardrobe": self.stores,
         }
         return json_response(answer)
 

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ....files import write_atomic
-from .. import inference_shapes, search_shapes, shapes
+from .. import inference_shapes, search_shapes, shapes, wardrobe_shapes
 from ..route import Route
 from ..routes import ROUTES
 from . import examples
@@ -26,6 +26,7 @@ _Node = dict[str, Any]
 _GROUPS = {
     "Labels": "Photos in, labels out.",
     "Search": "With `--index`: photos by photo and by words, and what goes with what.",
+    "Wardrobe": "With `--wardrobe`: photos that people add and the service keeps.",
     "Own classes": "With `--teach`: a model of own classes, from a few photos of each.",
     "Models": "What is served.",
     "Health": "For probes and for Prometheus.",
@@ -85,6 +86,7 @@ _PACKED_TENSOR = {
     "stands for `data`; then, for BYTES, each photo after its length as a little-endian number of four "
     "bytes, or for UINT8, the values.",
 }
+_FILES = ("application/octet-stream", "application/zip", "image/jpeg")
 _BODIES: dict[str, _Node] = {
     "Photos": {"required": True, "description": "One photo or several."},
     "OnePhoto": {"required": False, "description": "One photo, or none."},
@@ -95,6 +97,9 @@ _BODIES: dict[str, _Node] = {
         "Inference-Header-Content-Length. Its type is not looked at. A body may come packed "
         "(`Content-Encoding: gzip` or `deflate`).",
     },
+    "WardrobePhotos": {"required": True, "description": "One photo or several, 16 at most."},
+    "Correction": {"required": True},
+    "OutfitToKeep": {"required": True},
     "Classes": {"required": True, "description": "Photos by class."},
     "IndexRequest": {"required": False},
     "LoadRequest": {"required": False},
@@ -103,6 +108,7 @@ _OTHER_TYPES: dict[str, dict[str, _Node]] = {
     "Photos": {"multipart/form-data": _FORM, "image/*": _IMAGE, "application/octet-stream": _IMAGE},
     "OnePhoto": {"multipart/form-data": _ONE_FORM, "image/*": _IMAGE},
     "GarmentPhoto": {"multipart/form-data": _ONE_FORM, "image/*": _IMAGE},
+    "WardrobePhotos": {"multipart/form-data": _FORM, "image/*": _IMAGE},
     "Classes": {"multipart/form-data": _CLASSES_FORM},
     "InferRequest": {"application/octet-stream": _PACKED_TENSOR},
 }
@@ -188,7 +194,7 @@ def _answer(route: Route) -> _Node:
         content["application/json"] = {"schema": _ref("schemas", route.shape)}
     for kind in route.types:
         schema = {"type": "object"} if kind == "application/json" else {"type": "string"}
-        content[kind] = {"schema": _BINARY if kind == "application/octet-stream" else schema}
+        content[kind] = {"schema": _BINARY if kind in _FILES else schema}
     if "HeaderLength" in route.parameters:
         headers.append("Inference-Header-Content-Length")
     if content and (shown := _examples(route, 200)):
@@ -230,7 +236,7 @@ def _body(name: str) -> _Node:
     schemas = {**_OTHER_TYPES.get(name, {}), "application/json": _ref("schemas", name)}
     shown = examples.BODIES[name]
     content = {kind: {"schema": schemas[kind], "examples": shown[kind]} for kind in shown}
-    if name in ("Photos", "OnePhoto", "GarmentPhoto"):
+    if name in ("Photos", "OnePhoto", "GarmentPhoto", "WardrobePhotos"):
         content["multipart/form-data"]["encoding"] = {"photo": {"contentType": "image/*"}}
     return {**_BODIES[name], "content": content}
 
@@ -252,7 +258,7 @@ def _schemas() -> _Node:
     names = {route.shape for route in ROUTES if route.shape}
     names |= {name for name, bodies in examples.BODIES.items() if "application/json" in bodies}
     names |= {"Error", "NothingTagged"}
-    known = vars(shapes) | vars(search_shapes) | vars(inference_shapes)
+    known = vars(shapes) | vars(search_shapes) | vars(wardrobe_shapes) | vars(inference_shapes)
     adapters = [(name, "validation", TypeAdapter(known[name])) for name in sorted(names)]
     _, found = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas: _Node = _plain(found["$defs"])

@@ -8,7 +8,7 @@ import base64
 import json
 from typing import Any
 
-from ..route import LESSON
+from ..route import GARMENT, LESSON, OUTFIT
 
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQAAAABbAUdZAAAATElEQVR42pXOoQ2AMBgF4a9/SKjsCGwCo3UMxqtGIREkRaAAhbk8cXm5"
@@ -120,6 +120,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "Index": {"no-such-index": _value("wardrobes")},
     "Thumbnails": {"with-thumbnails": _value("1")},
     "Hits": {"with-thumbnails": _value(2)},
+    "Garments": {"few": _value(2)},
     "Picture": {"with-picture": _value("1")},
     "Explain": {"explained": _value("1")},
     "Timeout": {"one-photo": _value(5)},
@@ -173,6 +174,20 @@ BODIES: dict[str, dict[str, dict[str, Any]]] = {
             "binary": _bytes(_BINARY, "application/octet-stream"),
             "binary-both-ways": _bytes(_BOTH_WAYS, "application/octet-stream"),
         },
+    },
+    "WardrobePhotos": {
+        "multipart/form-data": {"two-photos": _form("tee.png", "again.png")},
+        "image/*": {"bytes": _IMAGE},
+        "application/json": {"json": _value({"photos": [PNG, ""]})},
+    },
+    "Correction": {
+        "application/json": {
+            "corrected": _value({"label": "Shirt", "kind": "Polo", "colours": ["navy", "white"]}),
+            "no-such-kind": _value({"kind": "Trouzers"}),
+        }
+    },
+    "OutfitToKeep": {
+        "application/json": {"unknown": _value({"garments": {"top": GARMENT, "shoes": OUTFIT}})}
     },
     "Classes": {
         "multipart/form-data": {
@@ -260,6 +275,22 @@ _MATCHED = {
         }
     ],
     "remarks": [],
+}
+_GARMENT = {
+    **_HIT,
+    "id": GARMENT,
+    "source": "/wardrobe/photos/5f0c2a91.jpg",
+    "similarity": None,
+    "sure": True,
+    "thumbnail": "data:image/jpeg;base64,/9j/",
+}
+_ADDED = {"source": "tee.png", "result": "added", "garment": _GARMENT}
+_KEPT = {
+    "outfit": OUTFIT,
+    "garments": {"top": _GARMENT, "bottom": _GARMENT},
+    "reasons": _WHY,
+    "occasions": ["leisure", "casual"],
+    "days": ["mild", "warm"],
 }
 _METADATA = {
     "name": "photo",
@@ -372,6 +403,50 @@ ANSWERS: dict[tuple[str, int], dict[str, Any]] = {
             error('The rules say nothing of the kind "Tshirt".', "no_match", 'Did you mean "T-shirt"?')
         ),
     },
+    ("garments", 200): {
+        "few": _value(
+            {
+                "id": _ID,
+                "index": "wardrobe",
+                "photos": 24,
+                "kinds": ["T-shirt", "Trousers"],
+                "labels": ["T-shirt/top", "Trouser"],
+                "colours": [{"name": "navy", "hex": "#16203f"}],
+                "garments": [_GARMENT],
+            }
+        )
+    },
+    ("garments", 400): {
+        "no-such-colour": _value(
+            error('There is no colour "nevy".', "invalid_query", 'Did you mean "navy"?')
+        ),
+    },
+    ("addPhotos", 200): {
+        "two-photos": _value(
+            {"id": _ID, "photos": [_ADDED, {**_ADDED, "source": "again.png", "result": "known"}]}
+        ),
+        "json": _value(
+            {"id": _ID, "photos": [_ADDED, _untagged("photo 2", "empty; there is no picture in it.")]}
+        ),
+    },
+    ("duplicates", 200): {
+        "some": _value(
+            {
+                "id": _ID,
+                "groups": [{"same": "garment", "similarity": 0.957, "garments": [_GARMENT, _GARMENT]}],
+            }
+        )
+    },
+    ("outfits", 200): {"some": _value({"id": _ID, "outfits": [_KEPT]})},
+    ("keepOutfit", 404): {
+        "unknown": _value(error(f'There is no garment "{GARMENT}" in this wardrobe.', "garment_unknown"))
+    },
+    ("correctGarment", 200): {"corrected": _value({"id": _ID, "garment": _GARMENT})},
+    ("correctGarment", 400): {
+        "no-such-kind": _value(
+            error('There is no kind "Trouzers".', "invalid_garment", 'Did you mean "Trousers"?')
+        )
+    },
     ("teach", 200): {"two-classes": _lesson("waiting")},
     ("teach", 400): {
         "one-class": _value(
@@ -396,6 +471,7 @@ ANSWERS: dict[tuple[str, int], dict[str, Any]] = {
                 "models": [{"name": "photo", "ready": True}, {"name": "fashion-mnist", "ready": True}],
                 "default": "photo",
                 "teach": True,
+                "wardrobe": True,
             }
         )
     },

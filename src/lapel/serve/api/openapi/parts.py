@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...http.codes import CODES, Code
-from ..route import LESSON, Route
+from ..route import GARMENT, LESSON, OUTFIT, Route
 from .examples import error
 
 _SEGMENT = {"type": "string", "pattern": "^[^/]+$"}
@@ -47,6 +47,18 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "in": "query",
         "description": "How many photos to give; at most 200 are.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 20},
+    },
+    "Garments": {
+        "name": "top",
+        "in": "query",
+        "description": "How many garments to give; at most 200 are.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 100},
+    },
+    "Start": {
+        "name": "start",
+        "in": "query",
+        "description": "How many garments to leave out before.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 999999999, "default": 0},
     },
     "Suggested": {
         "name": "top",
@@ -133,6 +145,22 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "The name that the answer of `POST /teach` gives it.",
         "schema": _SEGMENT,
         "example": LESSON,
+    },
+    "garment": {
+        "name": "garment",
+        "in": "path",
+        "required": True,
+        "description": "The id of a garment.",
+        "schema": _SEGMENT,
+        "example": GARMENT,
+    },
+    "outfit": {
+        "name": "outfit",
+        "in": "path",
+        "required": True,
+        "description": "What the answer of `POST /wardrobe/outfits` calls it.",
+        "schema": _SEGMENT,
+        "example": OUTFIT,
     },
     "file": {
         "name": "file",
@@ -258,6 +286,52 @@ FAILURES: dict[str, Failure] = {
         "The service was not started with `--teach`; or the page or the Host may not ask.",
         "Own classes are not taught here.",
         "Start the service with --teach.",
+    ),
+    "WrongGarment": Failure(
+        ("invalid_garment", "invalid_body", "invalid_header", "malformed_request"),
+        "A label, a kind or a colour that there is not, garments that make no outfit, or JSON that is not as "
+        "it should be.",
+        'There is no kind "Trouzers".',
+        'Did you mean "Trousers"?',
+    ),
+    "WrongAddition": Failure(
+        ("no_photo", "invalid_body", "invalid_header", "malformed_request"),
+        "No photo, or a form or JSON that is not as it should be.",
+        "There is no photo in the request.",
+    ),
+    "WrongFilter": Failure(
+        ("invalid_query", "invalid_header", "malformed_request"),
+        "A kind or a colour that there is not, or a query that is not as it should be.",
+        'There is no colour "nevy".',
+        'Did you mean "navy"?',
+    ),
+    "StoresNothing": Failure(
+        ("wardrobe_off", "origin_forbidden", "host_forbidden"),
+        "The service was not started with `--wardrobe`; or the page or the Host may not ask.",
+        "There is no wardrobe here.",
+        "Start the service with --wardrobe FOLDER.",
+    ),
+    "NoGarment": Failure(
+        ("garment_unknown",),
+        "There is no such garment, or no such outfit.",
+        f'There is no garment "{GARMENT}" in this wardrobe.',
+    ),
+    "NoCorrections": Failure(
+        ("corrections_none",),
+        "Nothing has been corrected yet.",
+        "No label and no kind has been corrected yet.",
+        "Correct some where they are wrong.",
+    ),
+    "FullWardrobe": Failure(
+        ("wardrobe_full",),
+        "As many outfits as may be are kept already.",
+        "1,000 outfits are kept already.",
+        "Drop some that you do not wear.",
+    ),
+    "BrokenWardrobe": Failure(
+        ("internal_error", "model_failed", "wardrobe_failed"),
+        "Something is wrong here, the disk is full, or a file of the wardrobe is damaged or gone.",
+        "Something is wrong here.",
     ),
     "NoLesson": Failure(
         ("lesson_unknown",),
@@ -411,6 +485,18 @@ def failures(route: Route) -> list[str]:
         put("WrongPhotos", "OtherType")
     if route.body in ("OnePhoto", "GarmentPhoto"):
         put("WrongSearch", "OtherType", "UnknownIndex", "BrokenIndex")
+    if route.stores:
+        put("StoresNothing", "WrongFilter", "BrokenWardrobe", "Late")
+    if "{garment}" in route.path or "{outfit}" in route.path or route.body == "OutfitToKeep":
+        put("NoGarment")
+    if route.body in ("OutfitToKeep", "Correction"):
+        put("WrongGarment")
+    if route.body == "OutfitToKeep":
+        put("FullWardrobe")
+    if route.body == "WardrobePhotos":
+        put("WrongAddition", "OtherType")
+    if route.operation == "corrections":
+        put("NoCorrections")
     if route.teaches:
         put("TeachesNothing")
     if "{lesson}" in route.path:

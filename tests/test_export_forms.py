@@ -314,7 +314,7 @@ def test_a_full_disk_leaves_what_was_there(
 ) -> None:
     (tmp_path / "small.onnx").write_text("old")
     full = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-    monkeypatch.setattr("lapel.exporting.place.os.fsync", full)
+    monkeypatch.setattr("lapel.place.os.fsync", full)
     error = refusal(model, tmp_path / "small.onnx", to="onnx-int8", dataset=data, overwrite=True)
     assert "no space left" in error.message
     assert (tmp_path / "small.onnx").read_text() == "old"

@@ -14,15 +14,15 @@ from ..errors import ModelError
 from ..files import write_atomic
 from ..metrics import Probabilities
 from ..model_file import read_model
+from ..place import bytes_of, require_free, staged
 from ..runs import Run
 from ..tagger import tagger_of
-from .form import Form, Network, Source
+from .form import Form, Source
 from .forms import ONNX, form_called
 from .from_run import GOAL, ModelOfRun, model_of_run
 from .onnx_session import BATCH, ask_onnx, in_batches
 from .parity import compare_answers, require_parity
 from .pictures import drawn_pictures, pictures_of_model
-from .place import bytes_of, require_free, staged
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,7 @@ def source_of_model(
 def _source_of_run(run: Run, model: ModelOfRun) -> Source:
     # Noise serves to hold an engine against another, not to find the ranges of what flows in a network.
     pictures = model.pictures if model.real else drawn_pictures(model.card.picture.shape)
-    network = Network(run.recipe, model.weights)
-    return Source(run.name, model.data, model.card, pictures, network)
+    return Source(run.name, model.data, model.card, pictures)
 
 
 def _target(source: Run | str | Path, form: Form) -> Path:

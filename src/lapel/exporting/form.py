@@ -10,44 +10,21 @@ from typing import TypeAlias
 
 from ..card import Card
 from ..data.dataset import Pictures
-from ..engines.protocol import Weights
-from ..errors import MissingExtra, ModelError
+from ..errors import MissingExtra
 from ..metrics import Probabilities
-from ..recipes.schema import Recipe
 from .parity import EXACT, Bounds
 
 Ask: TypeAlias = Callable[[Pictures], Probabilities]  # pictures (n, *card.picture.shape) -> (n, classes)
 
 
 @dataclass(frozen=True)
-class Network:
-    """What a run's network is made from, for forms that an engine makes."""
-
-    recipe: Recipe
-    weights: Weights
-
-
-@dataclass(frozen=True)
 class Source:
-    """What a form is made from: a model in ONNX, and pictures like those that it will see.
-
-    `network` is there where the model was made from a run.
-    """
+    """What a form is made from: a model in ONNX, and pictures like those that it will see."""
 
     name: str
     data: bytes
     card: Card
     pictures: Pictures
-    network: Network | None = None
-
-    def require_network(self, form: str) -> Network:
-        """The recipe and the weights. Raises ModelError where there is only a model."""
-        if self.network is None:
-            raise ModelError(
-                f"{self.name}: {form} is made from the weights of a run; a model alone does not hold them.",
-                f"Give the run: lapel export RUN --to {form}",
-            )
-        return self.network
 
 
 @dataclass(frozen=True)
@@ -57,7 +34,8 @@ class Form:
     `write` makes a file, or where `folder` is True a folder, at a path where nothing is yet; `open` gives
     what answers from it. `ending` is what its name ends in where none is said. `modules` are what it imports,
     and `extra` is what installs them. `bounds` is how nearly it answers as the model in ONNX does; where what
-    was written is less exact, `write` gives other ones.
+    was written is less exact, `write` gives other ones. `here` is whether it runs on this machine as it does
+    where it is used, so that its speed can be measured.
     """
 
     name: str
@@ -69,6 +47,7 @@ class Form:
     modules: tuple[str, ...] = ()
     extra: str = ""
     bounds: Bounds = EXACT
+    here: bool = True
     hint: str = "This is a fault of Lapel or of a library; updating that library may help."
 
     @property

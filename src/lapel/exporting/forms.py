@@ -9,6 +9,7 @@ from .int8 import write_int8
 from .onnx_session import open_onnx
 from .openvino import open_openvino, write_openvino
 from .parity import INT8
+from .web import open_web_form, write_web_form
 
 FORMS = (
     Form(
@@ -41,6 +42,15 @@ FORMS = (
         folder=True,
         modules=("onnx",),
         extra="train",
+    ),
+    Form(
+        "web",
+        "a folder with a page and the model in it, for any static host",
+        "-web",
+        write_web_form,
+        open_web_form,
+        folder=True,
+        here=False,
     ),
 )
 ONNX = "onnx"  # what every other form is made from

@@ -43,7 +43,6 @@ class ModelOfRun:
 
     data: bytes
     card: Card
-    weights: Weights
     parity: Parity
     pictures: Pictures
     real: bool  # of the run's own dataset; drawn at random where that cannot be had
@@ -91,7 +90,7 @@ def model_of_run(
         if compact
         else "This is a fault of Lapel or of a library; `pip install --upgrade onnxruntime` may help.",
     )
-    return ModelOfRun(data, card, weights, parity, pictures, held is not None)
+    return ModelOfRun(data, card, parity, pictures, held is not None)
 
 
 def _held(run: Run, dataset: Dataset | None) -> Split | None:

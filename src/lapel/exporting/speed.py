@@ -72,7 +72,7 @@ def measure_forms(model: str | Path, progress: Progress | None = None) -> Iterat
         if progress:
             progress(f"Measuring {ONNX}", 0, None)
         yield _measured(ONNX, path, source, len(source.data), 1.0)
-        for form in FORMS:
+        for form in (one for one in FORMS if one.here):
             try:
                 form.require_extra()
                 made = _made(form, source, Path(folder), real, progress)

@@ -6,8 +6,7 @@ import gzip
 import hashlib
 import json
 import re
-import shutil
-import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ from ..card import Card
 from ..colour import colour_rules
 from ..data.download import Progress
 from ..decode import Limits
-from ..errors import LapelError
-from ..files import file_errors
 from ..heat import heat_rules
 from ..model_file import read_model
+from ..place import require_free, staged
 from ..tagger import tagger_of
 from .onnx_runtime_web import NAME, VERSION, web_runtime
 
@@ -88,16 +86,17 @@ def write_web(
     PosixPath('site')
     """
     target = Path(folder)
-    _check_target(target, overwrite)
+    require_free(target, overwrite, folder=True)
     path, data = read_model(model)
     card = tagger_of(data, str(path)).card
-    files = web_files(data, card, runtime, progress)
-    _write(target, files)
+    files = site_files(data, card, runtime, progress)
+    with staged(target) as made:
+        write_site(files, made)
     sizes = [len(one) if name.endswith(".gz") else len(_packed(one)) for name, one in files.items()]
     return WebFolder(target, sum(map(len, files.values())), sum(sizes), card)
 
 
-def web_files(
+def site_files(
     data: bytes, card: Card, runtime: Path | None = None, progress: Progress | None = None
 ) -> dict[str, bytes]:
     """What is in the folder of a model, by name. Raises LapelError where the runtime cannot be had."""
@@ -129,7 +128,6 @@ def web_files(
     }
     state.update(_json(settings))
     settings["state"] = state.hexdigest()[:16]
-    settings["written"] = sorted([*files, _SETTINGS, _AT_TOP])
     small = sorted({*files, _SETTINGS} - {_MODEL, _BINARY, "index.html"})
     files[_SETTINGS] = _json(settings)
     worker = (_SITE / _AT_TOP).read_text(encoding="utf-8")
@@ -137,6 +135,13 @@ def web_files(
     head = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in constants.items())
     files[_AT_TOP] = (head + worker).encode()
     return files
+
+
+def write_site(files: Mapping[str, bytes], target: Path) -> None:
+    """Write the files of a folder to a path where nothing is yet."""
+    for name, data in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(data)
 
 
 def model_in(folder: Path) -> bytes:
@@ -176,55 +181,3 @@ def _json(value: object) -> bytes:
 def _packed(data: bytes) -> bytes:
     """The same bytes for the same data, whenever they are packed."""
     return gzip.compress(data, 6, mtime=0)
-
-
-def _check_target(target: Path, overwrite: bool) -> None:
-    """Raise LapelError where the folder may not be written."""
-    if not (target.exists() or target.is_symlink()):
-        return
-    if not target.is_dir() or target.is_symlink():
-        raise LapelError(
-            f"{target} exists, and is no folder.", "Give the name of a folder that is not there yet."
-        )
-    if not overwrite:
-        raise LapelError(f"{target} exists already.", "Give another folder, or allow it with --overwrite.")
-    with file_errors(target):
-        held = {path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()}
-    foreign = sorted(held - _written(target))
-    if foreign:
-        more = f" and {len(foreign) - 1:,} more" if len(foreign) > 1 else ""
-        raise LapelError(
-            f"{target}: holds {foreign[0]}{more}, which this did not write; nothing is deleted.",
-            "Move that away, or give another folder.",
-        )
-
-
-def _written(target: Path) -> set[str]:
-    """The files that were written here before."""
-    try:
-        return set(json.loads((target / _SETTINGS).read_bytes())["written"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-
-
-def _write(target: Path, files: dict[str, bytes]) -> None:
-    """Put the whole folder at its place, or leave what was there."""
-    elsewhere = "Give a folder that you may write to."
-    with file_errors(target, elsewhere=elsewhere):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        try:
-            new = made / "new"
-            for name, data in files.items():
-                (new / name).parent.mkdir(parents=True, exist_ok=True)
-                (new / name).write_bytes(data)
-            if target.exists():
-                target.rename(made / "old")
-            try:
-                new.rename(target)
-            except OSError:
-                if (made / "old").exists():
-                    (made / "old").rename(target)
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)

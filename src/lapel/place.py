@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import ModelError
-from ..files import file_errors, make_folder
+from .errors import ModelError
+from .files import file_errors, make_folder
 
 _ELSEWHERE = "Choose another place with --out."
 
@@ -43,7 +43,12 @@ def staged(target: Path) -> Iterator[Path]:
             if target.is_dir():
                 _require_same_files(target, made)
                 target.replace(beside / "before")
-            made.replace(target)
+            try:
+                made.replace(target)
+            except OSError:
+                if (beside / "before").exists():
+                    (beside / "before").replace(target)
+                raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
@@ -55,11 +60,15 @@ def _sync(path: Path) -> None:
 
 
 def _require_same_files(target: Path, made: Path) -> None:
-    others = sorted({path.name for path in target.iterdir()} - {path.name for path in made.iterdir()})
+    others = sorted(_files_in(target) - _files_in(made))
     if others:
         raise ModelError(
             f"{target}: holds {others[0]}, which no model of this form does; it is not replaced.", _ELSEWHERE
         )
+
+
+def _files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
 
 
 def bytes_of(path: Path) -> int:

@@ -65,7 +65,7 @@ clean:
 	@touch $@
 
 .venv/test: .venv/train
-	$(PIP) --editable '.[train,keras,jax,pretrained,timm,heic,serve,tensorboard,notebook,audit,explain,search,sweep,openvino,test]'
+	$(PIP) --editable '.[train,keras,jax,pretrained,timm,heic,serve,tensorboard,notebook,audit,explain,search,sweep,openvino,litert,test]'
 	@# What runs a model in a browser, for the tests of that; they are left out where there is no npm.
 	@if command -v npm >/dev/null; then npm pack --silent --pack-destination .venv onnxruntime-web@1.30.0 >/dev/null \
 		|| echo "onnxruntime-web could not be fetched: its tests are left out." >&2; fi

@@ -214,6 +214,32 @@ def test_openvino_answers_as_the_model_does(small: Run, model: Path, data: Datas
     assert np.abs(given - answers(model, data)).max() < 1e-4
 
 
+@pytest.mark.parametrize("form", ["litert", "litert-int8"])
+def test_litert_answers_as_the_model_does(form: str, model: Path, data: Dataset, tmp_path: Path) -> None:
+    """By the plain interpreter, as a program without Lapel would ask it."""
+    litert = pytest.importorskip("ai_edge_litert.interpreter", reason="the extra litert is not installed")
+    pytest.importorskip("tensorflow", reason="the extra litert is not installed")
+    made = export(model, tmp_path / "lite", to=form, dataset=data)
+    assert sorted(path.name for path in made.path.iterdir()) == ["card.json", "model.tflite"]
+    assert Card.from_json((made.path / "card.json").read_text()) == load_tagger(model).card
+    interpreter = litert.Interpreter(str(made.path / "model.tflite"))
+    interpreter.allocate_tensors()
+    [takes] = interpreter.get_input_details()
+    assert (takes["dtype"], takes["shape"].tolist()) == (np.uint8, [1, 28, 28, 1])
+    found = []
+    for one in pictures(data)[:300]:
+        interpreter.set_tensor(takes["index"], one[None])
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+    expected = answers(model, data)[:300]
+    if form == "litert":
+        assert np.abs(np.stack(found) - expected).max() < 1e-4
+    else:
+        inside = {str(one["dtype"]) for one in interpreter.get_tensor_details()}
+        assert any("int8" in name for name in inside)
+        assert (np.argmax(found, 1) == expected.argmax(1)).mean() >= 0.97
+
+
 def test_a_model_is_a_source_as_a_run_is(model: Path, data: Dataset, tmp_path: Path) -> None:
     made = export(model, tmp_path / "small.onnx", to="onnx-int8", dataset=data)
     assert (made.real, made.pictures) == (True, 200)
@@ -295,7 +321,7 @@ def test_an_operation_that_c_lacks_is_named_with_what_to_change(
     small: Run, data: Dataset, tmp_path: Path
 ) -> None:
     error = refusal(small, tmp_path / "program", to="c", dataset=data, mirror=True)
-    assert "The form c has no operation Slice of pictures" in error.message
+    assert "Neither the form c nor litert has an operation Slice of pictures" in error.message
     assert error.hint == "Where that comes from --mirror, export the run without it."
     assert not list(tmp_path.iterdir())
 

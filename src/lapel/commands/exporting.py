@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="FORM",
     help="onnx; onnx-int8: computes in 8-bit whole numbers; openvino: a folder for OpenVINO; "
-    "c: a folder with plain C99; web: a folder with a page that labels in the browser.",
+    "c: a folder with plain C99; litert, litert-int8: a folder for phones and small devices; "
+    "web: a folder with a page that labels in the browser.",
 )
 @click.option(
     "--out",

@@ -6,9 +6,10 @@ from ..errors import ModelError, did_you_mean
 from .c.form import open_c, write_c
 from .form import Form
 from .int8 import write_int8
+from .litert import open_litert, write_litert, write_litert_int8
 from .onnx_session import open_onnx
 from .openvino import open_openvino, write_openvino
-from .parity import INT8
+from .parity import EXACT, INT8
 from .web import open_web_form, write_web_form
 
 FORMS = (
@@ -42,6 +43,24 @@ FORMS = (
         folder=True,
         modules=("onnx",),
         extra="train",
+    ),
+    *(
+        Form(
+            name,
+            f"a folder for LiteRT, {about}",
+            f"-{name}",
+            write,
+            open_litert,
+            folder=True,
+            modules=("ai_edge_litert", "tensorflow"),
+            extra="litert",
+            bounds=bounds,
+            hint="Its layers bear no 8 bits: export it as litert.",
+        )
+        for name, about, write, bounds in (
+            ("litert", "in floats", write_litert, EXACT),
+            ("litert-int8", "in 8-bit whole numbers", write_litert_int8, INT8),
+        )
     ),
     Form(
         "web",

@@ -17,10 +17,10 @@ from ...metrics import Probabilities
 from ..form import Ask, Source
 from ..graph import fold_batch_norm, load_graph, without_kept_int8
 from ..parity import COMPACT, EXACT, Bounds
+from ..steps import steps_of
 from .header import header_of
 from .literals import c_name
 from .program import Program
-from .steps import steps_of
 
 _COMPILERS = ("cc", "gcc", "clang")
 

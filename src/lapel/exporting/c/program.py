@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..steps import Array, Step, Steps
 from .functions import FUNCTIONS, text_of
 from .literals import c_array, c_float, c_string
 from .memory import Span, place_spans
-from .steps import Array, Step, Steps
 
 # Kernels of up to this many numbers stay floats, exact to the last label: as such they take a quarter of a
 # megabyte, which fits the flash of common microcontrollers. Larger ones are a quarter of the size as int8.

@@ -1,4 +1,4 @@
-"""An ONNX graph as steps of a C program: which function is called on which values, with which constants."""
+"""An ONNX graph as steps of a program: which function is called on which values, with which constants."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ModelError
-from ..graph import affine_of, attributes
+from ..errors import ModelError
+from .graph import affine_of, attributes
 
 if TYPE_CHECKING:
     import onnx
@@ -84,7 +84,7 @@ class Steps:
 def steps_of(model: onnx.ModelProto, outputs: Sequence[str], shape: tuple[int, int, int]) -> Steps:
     """The steps that make these outputs of pictures (height, width, channels).
 
-    Raises ModelError that names the operation which C has no function for.
+    Raises ModelError that names the operation for which there is no function.
     """
     from onnx import numpy_helper
 
@@ -111,7 +111,8 @@ def _needed(model: onnx.ModelProto, outputs: Sequence[str]) -> list[onnx.NodePro
 
 def _lacking(node: onnx.NodeProto, how: str) -> ModelError:
     return ModelError(
-        f"The form c has no operation {node.op_type}{how} (for {node.name or node.output[0]}).",
+        f"Neither the form c nor litert has an operation {node.op_type}{how} "
+        f"(for {node.name or node.output[0]}).",
         _HINTS.get(node.op_type, _HINT),
     )
 

@@ -105,7 +105,7 @@ def test_photos_are_added_once_and_listed_by_kind_and_colour(service: Service, p
     assert [one["kind"] for one in listed(service, "?colour=blue")] == ["Trousers"]
     assert [one["kind"] for one in listed(service, "?start=1&top=5")] == ["Dress"]
     # What was sent lies there as it came, under a name that follows from it, and nothing else does.
-    assert len(files_of(place)) == 2 and not list(place.parent.parent.rglob("jeans*"))
+    assert len(files_of(place)) == 2 and not list(place.parent.rglob("jeans*"))
     assert {(place / "photos" / name).read_bytes() for name in files_of(place)} == {
         PHOTOS["jeans"],
         PHOTOS["red-dress"],

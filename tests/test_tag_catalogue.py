@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -490,6 +491,20 @@ def test_sorting_overwrites_nothing(photos: Path, model: Path, tmp_path: Path) -
     assert "another file is there, and none is overwritten" in str(
         refused(photos, "--model", model, "--sort-into", folder)
     )
+
+
+def test_a_refusal_in_between_ends_all_threads(photos: Path, model: Path, tmp_path: Path) -> None:
+    """Whoever looks at the error still holds what was under way."""
+    folder, threads = tmp_path / "sorted", set(threading.enumerate())
+    sort(photos, model, folder)
+    for file in folder.rglob("*.png"):
+        file.write_text("mine")
+    sort(photos, model, folder)
+    for file in folder.rglob("*-*.png"):
+        file.write_text("mine, too")
+    error = refused(photos, "--model", model, "--sort-into", folder)
+    assert error.__traceback__ is not None
+    assert set(threading.enumerate()) <= threads
 
 
 def test_labels_that_are_no_names_of_folders(tmp_path: Path) -> None:

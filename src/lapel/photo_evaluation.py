@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -208,14 +209,14 @@ def _ask(
 ) -> tuple[list[Answer], list[str]]:
     """What the model answers, and why photos could not be read."""
     answers, unread = [], []
-    rows = tag_catalogue(tagger, (one.photo for one in labelled))
-    for done, (one, (_, row)) in enumerate(zip(labelled, rows, strict=True), start=1):
-        if isinstance(row, Untagged):
-            unread.append(row.error.message)
-        else:
-            answers.append(Answer(one, labels.numbers[one.label], row))
-        if progress is not None and (done % 100 == 0 or done == len(labelled)):
-            progress("judging", done, len(labelled))
+    with closing(tag_catalogue(tagger, (one.photo for one in labelled))) as rows:
+        for done, (one, (_, row)) in enumerate(zip(labelled, rows, strict=True), start=1):
+            if isinstance(row, Untagged):
+                unread.append(row.error.message)
+            else:
+                answers.append(Answer(one, labels.numbers[one.label], row))
+            if progress is not None and (done % 100 == 0 or done == len(labelled)):
+                progress("judging", done, len(labelled))
     return answers, unread
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -134,7 +134,7 @@ def tag(
     bar = sys.stderr.isatty() and (out is not None or not sys.stdout.isatty())
     with ExitStack() as open_, TaggingProgress(catalogue.count, bar=bar) as progress:
         output = None if out is None else open_.enter_context(_output(tagger, out, top, overwrite))
-        rows = _rows(tagger, catalogue, output)
+        rows = open_.enter_context(closing(_rows(tagger, catalogue, output)))
         sorted_ = _sorted(rows, sort_into, tagger, link, dry_run)
         page = _gallery(tagger, gallery)
         _print(tagger, _watched(sorted_, progress, page), form, out, show, top)
@@ -167,7 +167,9 @@ def _output(tagger: Tagger, out: Path, top: int, overwrite: bool) -> Output:
     return Output(out, form, anew=overwrite)
 
 
-def _rows(tagger: Tagger, catalogue: Catalogue, output: Output | None) -> Iterator[tuple[Photo, Row]]:
+def _rows(
+    tagger: Tagger, catalogue: Catalogue, output: Output | None
+) -> Generator[tuple[Photo, Row], None, None]:
     from ..tag import tag_catalogue
     from ..tag.output import tag_into
 

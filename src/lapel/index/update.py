@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -68,14 +69,15 @@ class Update:
 
     def __iter__(self) -> Iterator[Change]:
         describe, labels = self._describer.describe_read, self._describer.labels
-        for photo, seen in look_through(labels, self._sorted(), describe, None):
-            result = seen.result if isinstance(seen, _Settled) else self._result(photo, seen)
-            if isinstance(result, Change):
-                yield result
-            else:
-                self._ready.append(result)
-            if len(self._ready) >= _WRITTEN or time.monotonic() - self._written > _SECONDS:
-                yield from self._write()
+        with closing(look_through(labels, self._sorted(), describe, None)) as described:
+            for photo, seen in described:
+                result = seen.result if isinstance(seen, _Settled) else self._result(photo, seen)
+                if isinstance(result, Change):
+                    yield result
+                else:
+                    self._ready.append(result)
+                if len(self._ready) >= _WRITTEN or time.monotonic() - self._written > _SECONDS:
+                    yield from self._write()
         yield from self._write()
 
     def _sorted(self) -> Iterator[Photo]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -164,7 +164,9 @@ class Output:
             ) from error
 
 
-def tag_into(output: Output, tagger: Tagger, photos: Iterable[Photo]) -> Iterator[tuple[Photo, Row]]:
+def tag_into(
+    output: Output, tagger: Tagger, photos: Iterable[Photo]
+) -> Generator[tuple[Photo, Row], None, None]:
     """Label the photos of a catalogue into a file: first the rows that are there, then those it lacked.
 
     Raises LapelError where the rows that are there are not those of the first photos.
@@ -179,7 +181,8 @@ def tag_into(output: Output, tagger: Tagger, photos: Iterable[Photo]) -> Iterato
                 f"The photos given have changed. {_ANEW}",
             )
         yield photo, row
-    for photo, row in tag_catalogue(tagger, remaining):
-        output.add(row)
-        yield photo, row
+    with closing(tag_catalogue(tagger, remaining)) as rows:
+        for photo, row in rows:
+            output.add(row)
+            yield photo, row
     output.finish()

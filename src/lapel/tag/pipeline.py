@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
@@ -25,7 +25,7 @@ _FEW = 32  # photos are read faster than a process is started
 
 def tag_catalogue(
     tagger: Tagger, photos: Iterable[Photo], processes: int | None = None
-) -> Iterator[tuple[Photo, Row]]:
+) -> Generator[tuple[Photo, Row], None, None]:
     """Label the photos of a catalogue: one row each, in their order, and never a PictureError.
 
     More than a few are decoded in `processes` of their own, one for each core if not given, and the model
@@ -40,10 +40,11 @@ def tag_catalogue(
 
 def look_through(
     tagger: Tagger, photos: Iterable[Photo], answer: Callable[[list[Read]], list[T]], processes: int | None
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """What `answer` gives for the photos, read as this tagger reads them: one each, in their order.
 
-    It is asked by several threads, about some photos at a time.
+    It is asked by several threads, about some photos at a time. Whoever may stop before the end closes it,
+    which ends processes and threads.
     """
     remaining = iter(photos)
     first = list(islice(remaining, _FEW))

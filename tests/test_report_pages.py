@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, accessibility_check
 from click.testing import CliRunner
 from made_runs import NAMES, made_answers, made_dataset, made_run
 from PIL import Image
@@ -25,7 +25,6 @@ from lapel.report.page import write_again, write_report
 from lapel.runs import Run
 from lapel.splits import split_of_run
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NASTY = ("<b>coat</b>", "👢 boot", "x" * 200, "a&b\"'", "dress")
 
 
@@ -193,7 +192,6 @@ def browser() -> Iterator[Any]:
 def test_everybody_can_use_it(
     browser: Any, nasty: tuple[Path, Dataset, Run], tmp_path: Path, which: str, scheme: str, width: int
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     path = nasty[0]
     if which == "leaderboard":
         path = write_leaderboard(three(tmp_path, made_dataset()), tmp_path / "board")
@@ -205,10 +203,7 @@ def test_everybody_can_use_it(
     if which == "report":
         page.get_by_role("button", name="Unfold everything").click()
         assert page.locator("details:not([open])").count() == 0
-    page.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    accessibility_check(page, width)(which)
     assert said == []
     page.close()
 

@@ -6,7 +6,6 @@ import base64
 import csv
 import io
 import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, FLAGS, accessibility_check, listen
 from PIL import Image
 from service import Service
 
@@ -27,14 +27,8 @@ from lapel.wording import percent
 api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 pytest.importorskip("httptools", reason="needs the extra: serve")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-ui-for-media-stream "
-    "--use-fake-device-for-media-stream"
-)
 NOT_A_PHOTO = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"this is no photo"}
 UNKNOWN = "I don’t know"
 
@@ -70,7 +64,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     frames = [encoded(np.pad(one, ((0, 0), (80, 80), (0, 0)), "edge"), "JPEG") for one in garments]
     clip.write_bytes(b"".join(frame * 30 for frame in frames))
     with api.sync_playwright() as playwright:
-        flags = [*FLAGS.split(), f"--use-file-for-fake-video-capture={clip}"]
+        flags = [*FLAGS, f"--use-file-for-fake-video-capture={clip}"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
         browser.close()
@@ -94,8 +88,7 @@ def visit(browser: Any, service: Service, problems: list[str]) -> Iterator[Calla
             )
         )
         page = contexts[-1].new_page()
-        page.on("console", lambda message: problems.extend([message.text] * (message.type == "error")))
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        listen(page, problems)
         if script:
             page.add_init_script(script)
         page.goto(url)
@@ -561,19 +554,12 @@ def test_a_token_is_asked_for_and_kept(
     ],
 )
 def test_everybody_can_use_it(visit: Callable[..., Any], scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     page = visit(
         color_scheme=scheme,
         viewport={"width": width, "height": 800},
         permissions=["camera"],
     )
-    page.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
-
-    def check(state: str) -> None:
-        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], state
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, state
-
+    check = accessibility_check(page, width)
     files = [*photos(9), NOT_A_PHOTO]
     page.set_input_files("#files", files)
     cards = by_name(page, files)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, accessibility_check, listen
 from service import Service
-from test_serve_page import CHROMIUM, NOT_A_PHOTO, api, browser, encoded, expect, problems
+from test_serve_page import NOT_A_PHOTO, api, browser, encoded, expect, problems
 
 import lapel
 from lapel.data.synthetic.draw import draw
@@ -39,8 +40,7 @@ def view(browser: Any, service: Service, problems: list[str]) -> Iterator[Callab
         size = {"width": 1280, "height": 900}
         contexts.append(browser.new_context(**{"viewport": size, "reduced_motion": "reduce", **settings}))
         page = contexts[-1].new_page()
-        page.on("console", lambda message: problems.extend([message.text] * (message.type == "error")))
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        listen(page, problems)
         page.goto(service.address)
         page.get_by_role("tab", name="Teach").click()
         return page
@@ -194,16 +194,9 @@ def test_what_the_service_refuses_is_said(
 def test_everybody_can_teach(
     view: Callable[..., Any], garments: dict[int, list[dict[str, Any]]], scheme: str, width: int
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     size = {"width": width, "height": 800}
     page = view(color_scheme=scheme, viewport=size, permissions=["camera"])
-    page.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
-
-    def check(state: str) -> None:
-        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], state
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, state
-
+    check = accessibility_check(page, width)
     check("with nothing")
     for name, label in [("Class 1", TROUSER), ("Class 2", BOOT)]:
         files = [*garments[label], NOT_A_PHOTO]

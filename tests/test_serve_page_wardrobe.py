@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import CHROMIUM, accessibility_check, listen
 from service import Service
-from test_serve_page import CHROMIUM, NOT_A_PHOTO, api, browser, expect, forget_refusals, problems
+from test_serve_page import NOT_A_PHOTO, api, browser, expect, forget_refusals, problems
 
 pytest.importorskip("httptools", reason="needs the extra: serve")
 pytest.importorskip("lancedb", reason="needs the extra: search")
@@ -39,8 +40,7 @@ def view(browser: Any, service: Service, problems: list[str]) -> Iterator[Callab
         size = {"width": 1280, "height": 900}
         contexts.append(browser.new_context(**{"viewport": size, "reduced_motion": "reduce", **settings}))
         page = contexts[-1].new_page()
-        page.on("console", lambda message: problems.extend([message.text] * (message.type == "error")))
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        listen(page, problems)
         page.goto(service.address)
         page.get_by_role("tab", name="Wardrobe").click()
         expect(page.get_by_role("heading", name="Your wardrobe")).to_be_visible()
@@ -186,15 +186,8 @@ def test_what_the_camera_keeps_goes_into_the_wardrobe_where_that_is_wanted(view:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_everybody_can_keep_a_wardrobe(view: Callable[..., Any], scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     page = view(color_scheme=scheme, viewport={"width": width, "height": 800})
-    page.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
-
-    def check(state: str) -> None:
-        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], state
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, state
-
+    check = accessibility_check(page, width)
     check("with nothing")
     page.set_input_files("#wardrobe-files", PHOTOS)
     expect(page.locator("#wardrobe-count")).to_have_text(f"{len(PHOTOS)} photos added.")

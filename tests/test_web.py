@@ -9,7 +9,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, FLAGS, listen
 from PIL import Image
 from static_site import static_site
 
@@ -30,12 +30,6 @@ from lapel.web import folder as folder_module
 from lapel.web.folder import CONTENT_POLICY, WebFolder, model_in, write_web
 from lapel.web.onnx_runtime_web import NAME, VERSION, WebRuntime, web_runtime
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-ui-for-media-stream "
-    "--use-fake-device-for-media-stream"
-)
 MODELS = ("photo-small", "fashion-mnist")
 
 
@@ -65,7 +59,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
@@ -79,8 +73,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         contexts.append(browser.new_context(reduced_motion="reduce", **settings))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)  # the first start on a busy machine
-        page.on("console", lambda message: problems.extend([message.text] * (message.type == "error")))
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        listen(page, problems)
         page.goto(url)
         return page
 

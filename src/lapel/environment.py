@@ -12,6 +12,7 @@ from typing import Any
 
 from ._version import __version__
 from .data.dataset import Dataset, Split
+from .data.reference import reference_to
 from .recipes.plan import parameters, plan
 from .recipes.schema import Recipe
 
@@ -48,13 +49,11 @@ def environment(
         "parameters": parameters(plan(recipe, dataset.shape, len(dataset.class_names))),
         "dataset": {
             "name": dataset.name,
-            "origin": dataset.origin,
+            **reference_to(dataset),
             "source": dataset.source,
             "fingerprint": dataset.fingerprint,
             "class_names": list(dataset.class_names),
             "shape": list(dataset.shape),
-            "picture": dataset.picture.to_dict() if dataset.picture else None,
-            "group": dataset.group,
             "train": len(dataset.train) - len(held),
             "validation": len(held),
             "test": len(dataset.test) if dataset.test else 0,

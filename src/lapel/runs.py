@@ -18,15 +18,15 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Progress, load_data
+from .data import Progress
 from .data.dataset import Dataset
+from .data.reference import load_reference
 from .engines.backend import any_backend
 from .engines.load import load_engine
 from .engines.protocol import Engine, Epoch, Weights
 from .engines.weights import packed, read_weights
 from .errors import LapelError, RunError, did_you_mean
 from .files import Locked, file_errors, is_locked, locked, make_folder, remove_partials, write_atomic
-from .picture import PictureSpec
 from .recipes.load import load_recipe, to_toml
 from .recipes.schema import Recipe
 
@@ -232,14 +232,7 @@ class Run:
             raise RunError(f"{path}: not whole.", "Delete it and evaluate the run again.") from error
 
     def _json(self, name: str) -> Any:
-        path = self.path / name
-        try:
-            with file_errors(path):
-                return json.loads(path.read_text())
-        except ValueError as error:
-            raise RunError(
-                f"{path}: not valid JSON.", "The run folder was changed by hand; restore it."
-            ) from error
+        return read_json(self.path / name, "The run folder was changed by hand; restore it.")
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
         path = self.path / name
@@ -259,9 +252,29 @@ class Run:
         write_atomic(self.path / name, content, elsewhere=_COPY, no_room=no_room)
 
 
+def read_json(path: Path, hint: str = "The folder was changed by hand; restore it.") -> Any:
+    """What a file of a run, a study or a sweep holds. Raises RunError where it is damaged."""
+    try:
+        with file_errors(path):
+            return json.loads(path.read_text())
+    except ValueError as error:
+        raise RunError(f"{path}: not valid JSON.", hint) from error
+
+
 def runs_folder() -> Path:
     """Where runs lie: LAPEL_RUNS, or `runs` in the working folder."""
     return Path(os.environ.get("LAPEL_RUNS") or "runs")
+
+
+def places_of(name_or_path: str | Path) -> tuple[Path, Path]:
+    """Where a run, a study or a sweep of this name or path may lie."""
+    return Path(name_or_path), runs_folder() / name_or_path
+
+
+def folders_with(name: str) -> list[Path]:
+    """The folders among the runs that hold a file of this name."""
+    folder = runs_folder()
+    return [path for path in sorted(folder.iterdir()) if (path / name).is_file()] if folder.is_dir() else []
 
 
 def new_run(recipe: Recipe, environment: Mapping[str, Any], path: Path | None = None) -> Run:
@@ -298,7 +311,7 @@ def new_run(recipe: Recipe, environment: Mapping[str, Any], path: Path | None = 
 
 def open_run(name_or_path: str | Path) -> Run:
     """The run of this name (in the runs folder) or at this path. Raises RunError where there is none."""
-    for path in (Path(name_or_path), runs_folder() / name_or_path):
+    for path in places_of(name_or_path):
         if _is_run(path):
             return Run(path)
     if Path(name_or_path).is_dir():
@@ -334,10 +347,7 @@ def dataset_of(run: Run, progress: Progress | None = None) -> Dataset:
             f"{run.name} was trained on a Dataset object, which a run folder does not hold.",
             "Judge it from Python: evaluate(run, dataset=…).",
         )
-    picture = PictureSpec.from_dict(trained["picture"]) if trained["picture"] else None
-    return same_data(
-        run, load_data(trained["origin"], picture=picture, group=trained.get("group"), progress=progress)
-    )
+    return same_data(run, load_reference(trained, progress))
 
 
 def same_data(run: Run, dataset: Dataset) -> Dataset:

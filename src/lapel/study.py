@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -13,17 +13,26 @@ import numpy as np
 
 from .by_group import Groups, Judged, grouped, worst
 from .choice import caution_of_folds, kept_by_folds
-from .data import Progress, load_data
+from .data import Progress
 from .data.dataset import Dataset
+from .data.reference import load_reference, reference_to
 from .errors import LapelError, RunError
 from .evaluation import evaluate, group_names, kept_report, with_groups
 from .files import file_errors, make_folder, write_atomic
 from .judgement import Report, judge
 from .photographs import load_for
-from .picture import PictureSpec
 from .recipes.load import load_recipe, to_toml
 from .recipes.schema import Recipe
-from .runs import Run, dataset_of, free_names, open_run, runs_folder
+from .runs import (
+    Run,
+    dataset_of,
+    folders_with,
+    free_names,
+    open_run,
+    places_of,
+    read_json,
+    runs_folder,
+)
 from .significance import mean_interval
 from .splits import SplitName, places_of_run
 from .trainer import resume, train
@@ -63,14 +72,7 @@ class Study:
     @property
     def facts(self) -> dict[str, Any]:
         """What `begin_study` was asked for."""
-        path = self.path / _STUDY
-        try:
-            with file_errors(path):
-                return dict(json.loads(path.read_text()))
-        except ValueError as error:
-            raise RunError(
-                f"{path}: not valid JSON.", "The folder was changed by hand; restore it."
-            ) from error
+        return dict(read_json(self.path / _STUDY))
 
     @property
     def kind(self) -> str:
@@ -112,8 +114,7 @@ class Study:
                 f"{self.path}: its Dataset object is not kept.",
                 "Go on from Python: train_study(study, dataset).",
             )
-        picture = PictureSpec.from_dict(data["picture"]) if data["picture"] else None
-        return load_data(data["origin"], picture=picture, group=data["group"], progress=progress)
+        return load_reference(data, progress)
 
 
 @dataclass(frozen=True)
@@ -208,13 +209,8 @@ def begin_study(
         seed = seeds[0] if split_seed is None else split_seed
     dataset.held(recipe.training.validation, seed, (1, folds) if folds else None)
     folder = _new_folder(recipe, path)
-    data = {
-        "origin": dataset.origin,
-        "picture": dataset.picture.to_dict() if dataset.picture else None,
-        "group": dataset.group,
-    }
     write_atomic(folder / _RECIPE, to_toml(recipe))
-    facts = {"seeds": seeds, "folds": folds, "seed": seed, "how": how, "dataset": data}
+    facts = {"seeds": seeds, "folds": folds, "seed": seed, "how": how, "dataset": reference_to(dataset)}
     write_atomic(folder / _STUDY, json.dumps(facts, indent=2) + "\n")
     return Study(folder)
 
@@ -372,12 +368,12 @@ def _check_seeds(seeds: Sequence[int]) -> None:
 
 def is_study(name_or_path: str | Path) -> bool:
     """Whether a study has this name (in the runs folder) or lies at this path."""
-    return any(path.joinpath(_STUDY).is_file() for path in _places(name_or_path))
+    return any(path.joinpath(_STUDY).is_file() for path in places_of(name_or_path))
 
 
 def open_study(name_or_path: str | Path) -> Study:
     """The study of this name or at this path. Raises RunError where there is none."""
-    for path in _places(name_or_path):
+    for path in places_of(name_or_path):
         if path.joinpath(_STUDY).is_file():
             return Study(path)
     open_run(name_or_path)  # raises, with the nearest name, unless it is a run
@@ -386,15 +382,7 @@ def open_study(name_or_path: str | Path) -> Study:
 
 def list_studies() -> list[Study]:
     """The studies in the runs folder, by name."""
-    folder = runs_folder()
-    if not folder.is_dir():
-        return []
-    return [Study(path) for path in sorted(folder.iterdir()) if path.joinpath(_STUDY).is_file()]
-
-
-def _places(name_or_path: str | Path) -> Iterator[Path]:
-    yield Path(name_or_path)
-    yield runs_folder() / name_or_path
+    return [Study(path) for path in folders_with(_STUDY)]
 
 
 def _new_folder(recipe: Recipe, path: Path | None) -> Path:

@@ -56,6 +56,23 @@ SIZE = _Size()
 SEEDS = _Seeds()
 _MOST_SEEDS = 1000
 
+engine_option = click.option(
+    "--engine", default="torch", show_default=True, help="torch or keras: what fits the network."
+)
+backend_option = click.option(
+    "--backend",
+    help="tensorflow, jax or torch: what Keras computes with  [default: KERAS_BACKEND, else tensorflow]",
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"
+)
+precision_option = click.option(
+    "--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16"])
+)
+data_option = click.option(
+    "--data", default="fashion-mnist", show_default=True, help="Dataset: a name or a path."
+)
+
 
 def refuse_together(values: Mapping[str, object]) -> None:
     """Raise UsageError, which names them, where more than one of these options was given a value."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .loading import cache_option, group_option
+from .options import backend_option, data_option, device_option, engine_option, precision_option
 from .tables import Column, print_pairs, print_sentence, print_table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _SHOWN = 10  # trials of the table; the page and --json have all
     show_default=True,
     help="How many in all, those that are there already among them.",
 )
-@click.option("--data", default="fashion-mnist", show_default=True, help="Dataset: a name or a path.")
+@data_option
 @click.option(
     "--set",
     "settings",
@@ -45,11 +46,8 @@ _SHOWN = 10  # trials of the table; the page and --json have all
     metavar="KEY=VALUE",
     help="Change a setting for all: training.epochs=3.",
 )
-@click.option("--engine", default="torch", show_default=True, help="torch or keras: what fits the network.")
-@click.option(
-    "--backend",
-    help="tensorflow, jax or torch: what Keras computes with  [default: KERAS_BACKEND, else tensorflow]",
-)
+@engine_option
+@backend_option
 @click.option(
     "--seed",
     default=0,
@@ -57,8 +55,8 @@ _SHOWN = 10  # trials of the table; the page and --json have all
     type=click.IntRange(0, 2**31 - 1),
     help="Decides the settings that are tried and the pictures that all trials hold out.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …")
-@click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16"]))
+@device_option
+@precision_option
 @click.option(
     "--threads",
     type=click.IntRange(1, 1024),
@@ -214,6 +212,8 @@ def _facts(found: Sweep, trials: list[SweepTrial], best: Best | None) -> dict[st
 
 def _print_trials(found: Sweep, trials: list[SweepTrial]) -> None:
     """The best trials, each setting a column; those that decide least go first where there is no room."""
+    from ..sweeping.trials import ranked
+
     keys = list(found.facts["space"])
     importance = found.importance or {}
     by_weight = sorted(keys, key=lambda key: -importance.get(key, 0.0))
@@ -224,7 +224,6 @@ def _print_trials(found: Sweep, trials: list[SweepTrial]) -> None:
         Column("state"),
         *(Column(_short(key, keys), rank=2 + by_weight.index(key), number=True) for key in keys),
     ]
-    best_first = sorted(trials, key=lambda one: (one.state != "done", -(one.accuracy or 0.0), one.number))
     print_table(
         columns,
         [
@@ -235,7 +234,7 @@ def _print_trials(found: Sweep, trials: list[SweepTrial]) -> None:
                 one.state,
                 *(_value(one.settings.get(key, "")) for key in keys),
             ]
-            for one in best_first[:_SHOWN]
+            for one in ranked(trials)[:_SHOWN]
         ],
     )
     if len(trials) > _SHOWN:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .loading import cache_option, group_option
-from .options import SEEDS, refuse_together
+from .options import (
+    SEEDS,
+    backend_option,
+    data_option,
+    device_option,
+    engine_option,
+    precision_option,
+    refuse_together,
+)
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: lapel train cnn --set training.epochs=3")
 @click.argument("recipe", required=False)
-@click.option("--data", default="fashion-mnist", show_default=True, help="Dataset: a name or a path.")
+@data_option
 @click.option("--size", type=click.IntRange(4, 1024), help="Of the pictures that photographs become.")
 @click.option("--grey/--colour", "grey", default=None, help="Make grey or coloured pictures of photographs.")
 @click.option(
@@ -32,11 +40,8 @@ if TYPE_CHECKING:
     help="Take first weights from a run, a model (photo, FILE.onnx) or a pretrained network "
     "(efficientnet-lite0).",
 )
-@click.option("--engine", default="torch", show_default=True, help="torch or keras: what fits the network.")
-@click.option(
-    "--backend",
-    help="tensorflow, jax or torch: what Keras computes with  [default: KERAS_BACKEND, else tensorflow]",
-)
+@engine_option
+@backend_option
 @click.option(
     "--seed",
     default=0,
@@ -44,8 +49,8 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 2**31 - 1),
     help="Decides all that is drawn.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …")
-@click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16"]))
+@device_option
+@precision_option
 @click.option(
     "--run", "path", type=click.Path(path_type=Path), help="Folder of the new run  [default: runs/RECIPE-N]"
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..errors import ModelError, did_you_mean
 from .c.form import open_c, write_c
 from .form import Form
@@ -9,9 +11,12 @@ from .int8 import write_int8
 from .litert import open_litert, write_litert, write_litert_int8
 from .onnx_session import open_onnx
 from .openvino import open_openvino, write_openvino
-from .parity import EXACT, INT8
+from .parity import INT8
 from .web import open_web_form, write_web_form
 
+_litert = partial(
+    Form, open=open_litert, folder=True, modules=("ai_edge_litert", "tensorflow"), extra="litert"
+)
 FORMS = (
     Form(
         "onnx-int8",
@@ -44,23 +49,14 @@ FORMS = (
         modules=("onnx",),
         extra="train",
     ),
-    *(
-        Form(
-            name,
-            f"a folder for LiteRT, {about}",
-            f"-{name}",
-            write,
-            open_litert,
-            folder=True,
-            modules=("ai_edge_litert", "tensorflow"),
-            extra="litert",
-            bounds=bounds,
-            hint="Its layers bear no 8 bits: export it as litert.",
-        )
-        for name, about, write, bounds in (
-            ("litert", "in floats", write_litert, EXACT),
-            ("litert-int8", "in 8-bit whole numbers", write_litert_int8, INT8),
-        )
+    _litert("litert", "a folder for LiteRT, in floats", "-litert", write_litert),
+    _litert(
+        "litert-int8",
+        "a folder for LiteRT, in 8-bit whole numbers",
+        "-litert-int8",
+        write_litert_int8,
+        bounds=INT8,
+        hint="Its layers bear no 8 bits: export it as litert.",
     ),
     Form(
         "web",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import RunError
 from ..files import write_atomic
 from ..sweeping.folder import Sweep
-from ..sweeping.trials import count_states, leading
+from ..sweeping.trials import count_states, leading, ranked
 from . import sweep_figures
 from .render import environment, render
 from .style import png, svg
@@ -49,7 +49,7 @@ def write_sweep_page(sweep: Sweep, folder: str | Path | None = None) -> Path:
         "facts": facts,
         "best": best,
         "counts": count_states(trials),
-        "trials": sorted(trials, key=lambda one: (one.state != "done", -(one.accuracy or 0.0), one.number)),
+        "trials": ranked(trials),
         "keys": list(facts["space"]),
         "figures": {name: svg(figure, name) for name, figure in drawn.items()},
         "best_recipe": sweep.best_recipe_path.read_text(),

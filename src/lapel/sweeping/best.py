@@ -7,7 +7,7 @@ import tomli_w
 from ..data.dataset import Dataset
 from ..metrics import wilson_interval
 from ..recipes.schema import Recipe
-from ..study import begin_study, judge_study, open_study, train_study
+from ..study import begin_study, is_study, judge_study, open_study, train_study
 from ..training.watch import Watch
 from .folder import Sweep
 from .trials import Best, Confirmed, SweepTrial, caution, compared, count_states, leading
@@ -21,14 +21,11 @@ def conclude(sweep: Sweep) -> Best | None:
 
     What fresh seeds have said of the same trial before stays.
     """
-    trials, before = sweep.trials, sweep.best
-    trial = leading(trials)
+    trial, before = leading(sweep.trials), sweep.best
     if trial is None:
         return None
     confirmed = before.confirmed if before is not None and before.trial == trial.number else None
-    best = _best(sweep, trial, trials, confirmed)
-    sweep.keep_best(best, to_best_toml(sweep, best, trials))
-    return best
+    return _keep(sweep, trial, confirmed)
 
 
 def confirm(
@@ -40,7 +37,7 @@ def confirm(
     """
     facts = sweep.facts
     path = sweep.path / f"confirm-{best.trial}-{seeds}"
-    if (path / "study.json").is_file():
+    if is_study(path):
         study = open_study(path)
     else:
         study = begin_study(
@@ -65,10 +62,7 @@ def confirm(
         interval=report.interval,
         study=study.name,
     )
-    trials = sweep.trials
-    best = _best(sweep, trials[best.trial], trials, confirmed)
-    sweep.keep_best(best, to_best_toml(sweep, best, trials))
-    return best
+    return _keep(sweep, sweep.trials[best.trial], confirmed)
 
 
 def to_best_toml(sweep: Sweep, best: Best, trials: list[SweepTrial]) -> str:
@@ -104,10 +98,12 @@ def _confirmed_lines(found: Confirmed | None) -> list[str]:
     ]
 
 
-def _best(sweep: Sweep, trial: SweepTrial, trials: list[SweepTrial], confirmed: Confirmed | None) -> Best:
+def _keep(sweep: Sweep, trial: SweepTrial, confirmed: Confirmed | None) -> Best:
+    """Keep this trial as the best, and its recipe."""
+    trials = sweep.trials
     pictures = int(sweep.run(trial).environment["dataset"]["validation"])
     accuracy, among = trial.accuracy or 0.0, compared(trials)
-    return Best(
+    best = Best(
         trial=trial.number,
         seed=trial_seed(sweep, trial.number),
         settings=trial.settings,
@@ -118,3 +114,5 @@ def _best(sweep: Sweep, trial: SweepTrial, trials: list[SweepTrial], confirmed: 
         caution=caution(among),
         confirmed=confirmed,
     )
+    sweep.keep_best(best, to_best_toml(sweep, best, trials))
+    return best

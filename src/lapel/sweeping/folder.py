@@ -9,14 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..data import Progress, load_data
+from ..data import Progress
 from ..data.dataset import Dataset
+from ..data.reference import load_reference, reference_to
 from ..errors import RunError, did_you_mean
-from ..files import file_errors, locked, make_folder, write_atomic
-from ..picture import PictureSpec
+from ..files import locked, make_folder, write_atomic
 from ..recipes.load import load_recipe, to_toml
 from ..recipes.schema import Recipe
-from ..runs import Run, runs_folder
+from ..runs import Run, folders_with, places_of, read_json, runs_folder
 from .space import Dimension, read_space
 from .trials import Best, SweepTrial, best_from
 
@@ -135,8 +135,7 @@ class Sweep:
                 f"{self.path}: its Dataset object is not kept.",
                 "Call lapel.sweep with the dataset and one worker.",
             )
-        picture = PictureSpec.from_dict(data["picture"]) if data["picture"] else None
-        found = load_data(data["origin"], picture=picture, group=data["group"], progress=progress)
+        found = load_reference(data, progress)
         if found.fingerprint != data["fingerprint"]:
             raise RunError(
                 f"{self.path}: {data['name']} has changed since the sweep began.",
@@ -155,14 +154,7 @@ class Sweep:
         write_atomic(self.path / _BEST, json.dumps(asdict(best), indent=2) + "\n")
 
     def _json(self, name: str) -> Any:
-        path = self.path / name
-        try:
-            with file_errors(path):
-                return json.loads(path.read_text())
-        except ValueError as error:
-            raise RunError(
-                f"{path}: not valid JSON.", "The folder was changed by hand; restore it."
-            ) from error
+        return read_json(self.path / name)
 
 
 def begin_sweep(
@@ -186,10 +178,8 @@ def begin_sweep(
         "storage": storage,
         "dataset": {
             "name": dataset.name,
-            "origin": dataset.origin,
             "fingerprint": dataset.fingerprint,
-            "picture": dataset.picture.to_dict() if dataset.picture else None,
-            "group": dataset.group,
+            **reference_to(dataset),
         },
         **facts,
     }
@@ -249,12 +239,12 @@ def run_folder(trial: SweepTrial | int) -> str:
 
 def is_sweep(name_or_path: str | Path) -> bool:
     """Whether a sweep has this name (in the runs folder) or lies at this path."""
-    return any(path.joinpath(_SWEEP).is_file() for path in (Path(name_or_path), runs_folder() / name_or_path))
+    return any(path.joinpath(_SWEEP).is_file() for path in places_of(name_or_path))
 
 
 def open_sweep(name_or_path: str | Path) -> Sweep:
     """The sweep of this name or at this path. Raises RunError where there is none."""
-    for path in (Path(name_or_path), runs_folder() / name_or_path):
+    for path in places_of(name_or_path):
         if path.joinpath(_SWEEP).is_file():
             return Sweep(path)
     names = [sweep.name for sweep in list_sweeps()]
@@ -264,7 +254,4 @@ def open_sweep(name_or_path: str | Path) -> Sweep:
 
 def list_sweeps() -> list[Sweep]:
     """The sweeps in the runs folder, by name."""
-    folder = runs_folder()
-    if not folder.is_dir():
-        return []
-    return [Sweep(path) for path in sorted(folder.iterdir()) if path.joinpath(_SWEEP).is_file()]
+    return [Sweep(path) for path in folders_with(_SWEEP)]

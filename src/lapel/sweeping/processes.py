@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ..errors import LapelError, RunError
 from ..training.watch import Beginning, Epoch, Watch
 from .folder import Sweep
-from .trials import SweepTrial
-from .worker import Work, work_on
-
-Tell = Callable[[SweepTrial], None]
+from .worker import Tell, Work, work_on
 
 
 def work_together(sweep: Sweep, work: Work, workers: int, tell: Tell | None) -> None:
@@ -90,9 +86,6 @@ class _Stop(Watch):
 
     def epoch(self, epoch: Epoch, seconds: float, best: bool) -> None:  # noqa: ARG002
         self._look()
-
-    def end(self) -> None:
-        """There is nothing left to stop."""
 
     def _look(self) -> None:
         if self._end.poll():

@@ -18,10 +18,8 @@ from .folder import Sweep, begin_sweep
 from .optuna_study import describe_storage, load_optuna
 from .processes import work_together
 from .space import read_space
-from .trials import Best, SweepTrial
-from .worker import Work, open_study_of, work_on
-
-Tell = Callable[[SweepTrial], None]
+from .trials import Best
+from .worker import Tell, Work, open_study_of, work_on
 
 
 def sweep(

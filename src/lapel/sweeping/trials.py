@@ -54,6 +54,11 @@ def leading(trials: Sequence[SweepTrial]) -> SweepTrial | None:
     return max(done, key=lambda one: (one.accuracy or 0.0, -one.number)) if done else None
 
 
+def ranked(trials: Sequence[SweepTrial]) -> list[SweepTrial]:
+    """The trials as tables show them: those trained to their end first, the best of them before all."""
+    return sorted(trials, key=lambda one: (one.state != "done", -(one.accuracy or 0.0), one.number))
+
+
 def compared(trials: Sequence[SweepTrial]) -> int:
     """Among how many trials the best was chosen."""
     return sum(one.state in ("done", "pruned") for one in trials)

@@ -18,6 +18,8 @@ from .optuna_study import OptunaStudy, OptunaTrial
 from .space import trial_recipe
 from .trials import SweepTrial
 
+Tell = Callable[[SweepTrial], None]
+
 _SEEDS = 2**31
 
 
@@ -41,7 +43,7 @@ def work_on(
     dataset: Dataset,
     *,
     watches: Sequence[Watch] = (),
-    tell: Callable[[SweepTrial], None] | None = None,
+    tell: Tell | None = None,
 ) -> None:
     """Train trials until there are as many as wanted, or the rest are under way in other processes.
 
@@ -152,15 +154,6 @@ class _Judge(Watch):
     def __init__(self, trial: OptunaTrial) -> None:
         self._trial = trial
         self._epochs = 0
-
-    def prepare(self, what: str, done: int, count: int) -> None:
-        """Nothing to report yet."""
-
-    def batch(self, done: int, count: int, loss: float) -> None:
-        """Nothing to report before the epoch has ended."""
-
-    def end(self) -> None:
-        """All is reported."""
 
     def begin(self, beginning: Beginning) -> None:
         """Report the epochs of a run that goes on."""

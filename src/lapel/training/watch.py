@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import LapelError, did_you_mean
 from ..recipes.schema import Recipe
@@ -42,7 +42,7 @@ class Beginning:
     history: tuple[Epoch, ...]
 
 
-class Watch(Protocol):
+class Watch:
     """Looks on at a training. Whoever inherits from it writes only what it wants to know."""
 
     def prepare(self, what: str, done: int, count: int) -> None:

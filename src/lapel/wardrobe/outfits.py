@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -80,18 +80,18 @@ class OutfitFile:
 
     def drop(self, identity: str) -> bool:
         """Keep an outfit no longer; whether there was one of this id."""
-        outfits = self.read()
-        left = [one for one in outfits if one.id != identity]
-        if len(left) < len(outfits):
-            self._write(left)
-        return len(left) < len(outfits)
+        return self._drop(lambda one: one.id == identity)
 
     def drop_garment(self, garment: str) -> None:
         """Keep no longer the outfits that this garment is part of."""
+        self._drop(lambda one: garment in one.garments.values())
+
+    def _drop(self, goes: Callable[[KeptOutfit], bool]) -> bool:
         outfits = self.read()
-        left = [one for one in outfits if garment not in one.garments.values()]
+        left = [one for one in outfits if not goes(one)]
         if len(left) < len(outfits):
             self._write(left)
+        return len(left) < len(outfits)
 
     def _write(self, outfits: list[KeptOutfit]) -> None:
         write_atomic(self.path, _File(outfits=outfits).model_dump_json(indent=1))

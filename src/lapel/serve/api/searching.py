@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from ..http.messages import HttpError, Request, Response, json_response
 from ..inference.batcher import Batcher
 from .budget import Budget
 from .query import read_count, read_flag, read_words
-from .uploads import read_photos
+from .uploads import photos_in
 
 if TYPE_CHECKING:
     from ...index.index import Index
@@ -96,8 +95,7 @@ class Searching:
         body = await self.budget.unpack(request)
         if not body:
             return None
-        work = partial(read_photos, body, request.headers.get("content-type", ""), 2)
-        photos = await asyncio.to_thread(work)
+        photos = await photos_in(body, request, 2)
         if len(photos) > 1:
             raise HttpError("too_many_photos", "More than one photo; one at a time is searched or matched.")
         return photos[0][1]

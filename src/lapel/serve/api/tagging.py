@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ...encode import image_uri, to_image
@@ -18,12 +16,11 @@ from ..inference.batcher import MAX_PHOTOS, Batcher, Prediction
 from ..inference.models import Models
 from .budget import Budget
 from .query import read_count, read_flag
-from .uploads import read_photos
+from .uploads import photos_in
 
 if TYPE_CHECKING:
     from . import shapes
 
-_LARGE = 1 << 20  # bytes; a body from this size on is taken apart beside the event loop
 _MAX_EXPLAINED = 8  # photos in one request
 
 
@@ -75,9 +72,7 @@ class Tagging:
         return _refuse_all(answer) or json_response(answer)
 
     async def _read(self, request: Request) -> list[tuple[str, bytes]]:
-        body = await self.budget.unpack(request)
-        work = partial(read_photos, body, request.headers.get("content-type", ""), MAX_PHOTOS)
-        return work() if len(body) < _LARGE else await asyncio.to_thread(work)
+        return await photos_in(await self.budget.unpack(request), request, MAX_PHOTOS)
 
 
 def _tag(tagger: Tagger, name: str, prediction: Prediction | PictureError) -> Tag | PictureError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ..inference.batcher import Batcher
 from .budget import Budget
 from .encoding import read_json
 from .query import read_count, read_place, read_words
-from .uploads import read_photos
+from .uploads import photos_in
 
 if TYPE_CHECKING:
     from ...index.rows import Hit
@@ -78,9 +77,7 @@ class WardrobeRoutes:
     async def add(self, request: Request) -> Response:
         """Take in photos; what became of each."""
         wardrobe = self._wardrobe()
-        body = await self.budget.unpack(request)
-        read = partial(read_photos, body, request.headers.get("content-type", ""), MOST_ADDED + 1)
-        photos = await asyncio.to_thread(read)
+        photos = await photos_in(await self.budget.unpack(request), request, MOST_ADDED + 1)
         if len(photos) > MOST_ADDED:
             raise HttpError(
                 "too_many_photos",
